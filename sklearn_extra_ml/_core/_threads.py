@@ -1,0 +1,53 @@
+"""How many threads a kernel may use. Nothing here changes a global setting for longer than a call."""
+
+import functools
+import os
+from contextlib import contextmanager
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+from .._native._build_info import openmp_max_threads
+
+_IMPORT_PID = os.getpid()
+
+
+@functools.lru_cache(maxsize=1)
+def _n_cpus():
+    return joblib.cpu_count()
+
+
+@functools.lru_cache(maxsize=1)
+def _threadpool_controller():
+    return ThreadpoolController()
+
+
+def effective_n_threads(n_jobs=None):
+    """Return the number of OpenMP threads for the next kernel call.
+
+    None means what OpenMP would use (``OMP_NUM_THREADS``, `threadpoolctl.threadpool_limits`),
+    though no more than the CPUs this process may run on unless ``OMP_NUM_THREADS`` says so. A
+    positive `n_jobs` is taken as it is; -1 means all, -2 all but one, as in joblib.
+
+    In a child made by ``fork`` the answer is 1: the parent's OpenMP threads do not exist there, and
+    a parallel region of GNU OpenMP would wait for them for ever.
+    """
+    if os.getpid() != _IMPORT_PID:
+        return 1
+    if n_jobs is not None and n_jobs > 0:
+        return n_jobs
+    available = openmp_max_threads()
+    if "OMP_NUM_THREADS" not in os.environ:
+        available = min(available, _n_cpus())
+    return available if n_jobs is None else max(1, available + 1 + n_jobs)
+
+
+@contextmanager
+def single_threaded_blas():
+    """Hold BLAS to one thread for the length of the block, as calls from our own threads need.
+
+    The libraries are looked up once per process (a look-up takes milliseconds), then only limited
+    and restored.
+    """
+    with _threadpool_controller().limit(limits=1, user_api="blas"):
+        yield

@@ -1,0 +1,67 @@
+"""The one door to scikit-learn's private names, and how our own errors read.
+
+An upstream release that moves a private name changes this file and no other
+(`tests/test_architecture.py` holds the rest of the package to that).
+"""
+
+import numpy as np
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Hidden,
+    Interval,
+    Options,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import _check_sample_weight, _is_arraylike_not_scalar
+
+__all__ = [
+    "HasMethods",
+    "Hidden",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "bad_value",
+    "check_sample_weight",
+    "fit_context",
+    "has_callbacks",
+    "is_array_like",
+    "validate_params",
+]
+
+is_array_like = _is_arraylike_not_scalar
+
+
+def bad_value(name, value, problem, allowed, fix):
+    """Return the `ValueError` for a parameter: what was given, what is allowed, how to fix it.
+
+    Examples
+    --------
+    >>> from sklearn_extra_ml._core._validation import bad_value
+    >>> print(bad_value("n_clusters", 9, "is larger than n_samples=5", "1 to 5", "Lower it."))
+    `n_clusters`=9 is larger than n_samples=5. Allowed: 1 to 5. Lower it.
+    """
+    return ValueError(f"`{name}`={value!r} {problem}. Allowed: {allowed}. {fix}")
+
+
+def check_sample_weight(sample_weight, X, *, allow_negative=False):
+    """Return `sample_weight` as a contiguous array of `X`'s dtype, ones for None.
+
+    Raises `ValueError` for the wrong length, for NaN or infinity, for negative weights (unless
+    allowed) and when every weight is zero: then there is nothing to fit.
+    """
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=X.dtype, ensure_non_negative=not allow_negative
+    )
+    if sample_weight is not None and not np.any(weight):
+        raise ValueError(
+            "Every entry of `sample_weight` is zero. Allowed: at least one weight that is not. "
+            "Give a positive weight to the rows that should count."
+        )
+    return np.ascontiguousarray(weight)
+
+
+def has_callbacks(estimator):
+    """Whether `estimator` was given scikit-learn callbacks, itself or by a meta-estimator."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
