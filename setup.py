@@ -63,9 +63,10 @@ def compile_flags():
 
 
 def find_extensions():
-    """One ``Extension`` per ``.pyx``; headers and ``.pxd`` are its ``depends`` (and so in the sdist)."""
+    """One ``Extension`` per ``.pyx``; headers are its ``depends``, or the sdist would lack them."""
     compile_args, link_args = compile_flags()
-    depends = sorted(p.as_posix() for p in SOURCES.rglob("*") if p.suffix in {".pxd", ".pxi", ".h"})
+    headers = (p for p in SOURCES.rglob("*") if p.suffix in {".pxd", ".pxi", ".h"})
+    depends = sorted(p.as_posix() for p in headers)
     macros = [
         (f"SEM_SIMD_{SIMD.upper()}", "1"),
         ("SEM_SIMD_SWITCH", f'"{SIMD}"'),

@@ -1,4 +1,4 @@
-"""How many threads a kernel may use. Nothing here changes a global setting for longer than a call."""
+"""How many threads a kernel may use; no global setting outlives the call that changed it."""
 
 import functools
 import os
