@@ -4,7 +4,6 @@ An upstream release that moves a private name changes this file and no other
 (`tests/test_architecture.py` holds the rest of the package to that).
 """
 
-import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -51,15 +50,9 @@ def check_sample_weight(sample_weight, X, *, allow_negative=False):
     Raises `ValueError` for the wrong length, for NaN or infinity, for negative weights (unless
     allowed) and when every weight is zero: then there is nothing to fit.
     """
-    weight = _check_sample_weight(
+    return _check_sample_weight(
         sample_weight, X, dtype=X.dtype, ensure_non_negative=not allow_negative
     )
-    if sample_weight is not None and not np.any(weight):
-        raise ValueError(
-            "Every entry of `sample_weight` is zero. Allowed: at least one weight that is not. "
-            "Give a positive weight to the rows that should count."
-        )
-    return np.ascontiguousarray(weight)
 
 
 def has_callbacks(estimator):
