@@ -1,4 +1,4 @@
-"""Digests of everything a fit gives, to compare builds, thread counts and kinds of input bit by bit.
+"""Digests of all that a fit gives, to compare builds, thread counts and kinds of input bit by bit.
 
 ``python -P tests/digests.py`` prints one line for every estimator, data set and dtype.
 """

@@ -141,7 +141,7 @@ def test_pipeline_in_grid_search_fits(estimator, iris):
 
 @each(NATIVE)
 def test_random_state_and_warning_filters_of_the_process_are_left_alone(estimator, iris):
-    state, filters = np.random.get_state()[1].copy(), list(warnings.filters)
+    state, filters = np.random.get_state()[1].copy(), list(warnings.filters)  # noqa: NPY002
     digest(estimator, *iris)
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     assert list(warnings.filters) == filters
