@@ -5,6 +5,7 @@ An upstream release that moves a private name changes this file and no other
 """
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.metrics.pairwise import _VALID_METRICS as pairwise_metrics
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -26,6 +27,7 @@ __all__ = [
     "fit_context",
     "has_callbacks",
     "is_array_like",
+    "pairwise_metrics",
     "validate_params",
 ]
 
