@@ -53,7 +53,7 @@ class MatrixMeasure:
         return matrix_spanning_tree(self.block(members, members), core)
 
 
-def density_validity(measure, labels, n_features):
+def density_validity(measure, labels, n_features, n_samples):
     """DBCV of `labels` (negative: noise); in [-1, 1].
 
     Parameters
@@ -64,6 +64,9 @@ def density_validity(measure, labels, n_features):
 
     n_features : float
         Exponent of the core distance: the dimension of the space that densities live in.
+
+    n_samples : int
+        All rows, those that could not be measured too: they count as noise.
     """
     names, labels = np.unique(labels, return_inverse=True)
     n_noise_names = int(np.sum(names < 0))
@@ -85,7 +88,7 @@ def density_validity(measure, labels, n_features):
         for c, rows in enumerate(members)
     )
     weighted = (len(rows) * v for rows, v in zip(members, validity, strict=True))
-    return math.fsum(weighted) / len(labels)
+    return math.fsum(weighted) / n_samples
 
 
 def _inside(measure, rows, n_features):

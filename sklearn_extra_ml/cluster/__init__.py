@@ -1,1 +1,5 @@
-"""Clustering: k-means."""
+"""Clustering: HDBSCAN."""
+
+from ._hdbscan import HDBSCAN
+
+__all__ = ["HDBSCAN"]

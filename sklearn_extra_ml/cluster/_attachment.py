@@ -8,8 +8,8 @@ is asked for more neighbours until none farther away can matter, or by all pairs
 import numpy as np
 from scipy import sparse
 
-from .._core._spatial import SpatialIndex
 from .._native import _condense
+from ._spanning_tree import tree_of
 
 SMALL = 256  # below so many rows a block of distances costs less than a tree
 NEIGHBORS_IN_BLOCK = 2**21  # bounds the memory of one search to about 50 MB
@@ -38,18 +38,22 @@ class ReachabilitySearch:
     alpha : float
         Divisor of distances in the mutual reachability.
 
-    use_index : bool
-        Whether to search by the spatial index; it is built by the call that needs it.
+    index : SpatialIndex or None
+        Index of the rows; None to search all pairs. It is not pickled but built again.
     """
 
-    def __init__(self, metric, rows, content, core_distances, min_samples, alpha, use_index):
+    def __init__(self, metric, rows, content, core_distances, min_samples, alpha, index=None):
         self.metric = metric
         self.rows = rows
         self.content = content
         self.core_distances = core_distances
         self.min_samples = min_samples
         self.alpha = alpha
-        self.use_index = use_index
+        self.use_index = index is not None
+        self._index_of_all = index
+
+    def __getstate__(self):
+        return self.__dict__ | {"_index_of_all": None}
 
     def core_distances_of(self, queries):
         """Core distance of each new row: the distance to its `min_samples`-th, itself counted."""
@@ -58,7 +62,7 @@ class ReachabilitySearch:
             return np.zeros(n)
         if not self.use_index:
             return self.metric.to(self.rows).kth_distances(queries, k)
-        out, index = np.empty(n), self._index(self.rows)
+        out, index = np.empty(n), self._index()
         for block in _blocks(n, k):
             out[block] = index.knn(k, queries[block]).distances[:, -1]
         return self.metric.from_tree(out)
@@ -80,7 +84,7 @@ class ReachabilitySearch:
         return row, level
 
     def _nearest_by_index(self, queries, core, members):
-        index = self._index(self.rows[members])
+        index = self._index(members)
         row, level = np.empty(queries.shape[0], dtype=np.intp), np.empty(queries.shape[0])
         open_queries, k = np.arange(queries.shape[0]), min(2 * self.min_samples + 6, len(members))
         while len(open_queries):
@@ -129,18 +133,17 @@ class ReachabilitySearch:
             row[several] = candidates[lowest]
         return row, least
 
-    def fitted_equals(self, queries, X, X_queries):
+    def fitted_equals(self, queries):
         """For each query the index of an equal fitted row, -1 for none.
 
-        Plain metrics have distance 0 for equal rows only. For the others content is compared: `X`
-        and `X_queries` are the rows themselves.
+        Plain metrics are 0 between equal rows only; for the others content is compared.
         """
         if self.metric.code is None:
-            position = {key: i for i, key in enumerate(_row_keys(X))}
-            return np.array([position.get(key, -1) for key in _row_keys(X_queries)], dtype=np.intp)
+            position = {key: i for i, key in enumerate(_row_keys(self.rows))}
+            return np.array([position.get(key, -1) for key in _row_keys(queries)], dtype=np.intp)
         out, nearest = np.empty(queries.shape[0], dtype=np.intp), np.empty(queries.shape[0])
         if self.use_index:
-            found = self._index(self.rows).knn(1, queries)
+            found = self._index().knn(1, queries)
             out, nearest = found.rows[:, 0], found.distances[:, 0]
         else:
             for start, distances in self.metric.to(self.rows).blocks(queries):
@@ -148,9 +151,14 @@ class ReachabilitySearch:
                 out[block], nearest[block] = distances.argmin(axis=1), distances.min(axis=1)
         return np.where(nearest == 0, out, -1)
 
-    def _index(self, rows):
+    def _index(self, members=None):
+        """Index of some rows, or the one of all."""
         metric = self.metric
-        return SpatialIndex(rows, metric=metric.tree_name, p=metric.p, n_threads=metric.n_threads)
+        if members is not None and len(members) < self.rows.shape[0]:
+            return tree_of(metric, self.rows[members])
+        if self._index_of_all is None:
+            self._index_of_all = tree_of(metric, self.rows)
+        return self._index_of_all
 
 
 def _blocks(n, k):

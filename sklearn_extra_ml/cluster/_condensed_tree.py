@@ -236,16 +236,21 @@ def select(
         )
     if epsilon > 0 and not selected[0]:
         _condense.merge_below(tree.parent, tree.birth, epsilon, allow_single_cluster, selected)
+    root_level = epsilon if epsilon > 0 else tree.death[0]
+    if selected[0] and tree.row_level.min() > root_level:
+        selected[0] = 0  # no row is that dense
     nearest = np.empty(k, dtype=np.intp)
     _condense.nearest_selected(tree.parent, selected, nearest)
     clusters = np.flatnonzero(selected)
-    clusters = clusters[np.argsort(row_ranks(X, tree.lowest_row[clusters]))]
+    lowest = tree.lowest_row
+    if np.any(nearest[tree.parent[clusters[clusters > 0]]] >= 0):
+        # Only where a cluster is born at `epsilon` exactly: it stays, inside a merged one.
+        lowest = np.empty(k, dtype=np.intp)
+        _condense.lowest_rows(X, nearest[tree.row_cluster], lowest)
+    clusters = clusters[np.argsort(row_ranks(X, lowest[clusters]))]
     label = np.full(k + 1, -1, dtype=np.intp)  # the last one serves index -1: none
     label[clusters] = np.arange(len(clusters))
-    root_level = -1.0
-    if selected[0]:
-        root_level = epsilon if epsilon > 0 else tree.death[0]
-    return Selection(clusters, label[nearest], root_level)
+    return Selection(clusters, label[nearest], root_level if selected[0] else -1.0)
 
 
 def labels_of(selection, cluster, level):

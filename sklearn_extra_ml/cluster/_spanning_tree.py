@@ -52,19 +52,22 @@ class MinimumSpanningTree(NamedTuple):
 # more: `core_distances(min_samples)`, then `spanning_tree(core_distances, alpha)` -> edges, weights.
 
 
+def tree_of(metric, rows):
+    """Return the spatial index of `embed`-ed rows."""
+    return SpatialIndex(rows, metric=metric.tree_name, p=metric.p, n_threads=metric.n_threads)
+
+
 class IndexedRows:
     """The way over the spatial index, for `embed`-ed rows of a metric that has a tree."""
 
     def __init__(self, metric, rows):
         self.metric = metric
-        self.index = SpatialIndex(
-            rows, metric=metric.tree_name, p=metric.p, n_threads=metric.n_threads
-        )
+        self.index = tree_of(metric, rows)
 
     def core_distances(self, min_samples):
         if min_samples == 1:
             return np.zeros(self.index.shape[0])
-        core = self.index.core_distances(min_samples).astype(np.float64)
+        core = self.index.knn(min_samples).distances[:, -1].astype(np.float64)
         return self.metric.from_tree(core)
 
     def spanning_tree(self, core, alpha):

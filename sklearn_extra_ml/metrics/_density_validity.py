@@ -115,7 +115,7 @@ def dbcv_score(
         X = np.maximum(X, X.T)
         if np.isnan(X[np.ix_(clustered, clustered)]).any():
             raise ValueError("Input X contains NaN among the clustered rows.")
-        return density_validity(MatrixMeasure(X, n_threads), labels, n_features)
+        return density_validity(MatrixMeasure(X, n_threads), labels, n_features, len(X))
     finite = np.isfinite(X).all(axis=1)
     if not finite[clustered].all():
         bad = int(np.flatnonzero(clustered & ~finite)[0])
@@ -125,9 +125,9 @@ def dbcv_score(
         )
     if not clustered.any():
         return -1.0
-    X = np.where(finite[:, None], X, 0.0)  # noise is counted, never measured
-    rows = RowsMeasure(Metric(metric, metric_params, X[clustered], n_threads), X)
-    return density_validity(rows, labels, n_features or X.shape[1])
+    X = X[finite]
+    measure = RowsMeasure(Metric(metric, metric_params, X, n_threads), X)
+    return density_validity(measure, labels[finite], n_features or X.shape[1], len(labels))
 
 
 def _integer_labels(labels):
