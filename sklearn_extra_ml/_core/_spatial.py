@@ -1,17 +1,27 @@
 """Neighbours and spanning trees over one k-d tree: the core under DBSCAN, HDBSCAN and t-SNE.
 
-`SpatialIndex` owns the tree. Its kernels live in ``_native/_kd_tree`` and ``_native/_boruvka``; other
-kernels walk the same arrays (``_kd_tree.pxd`` documents them).
+`SpatialIndex` owns the tree. Its kernels live in ``_native/_kd_tree`` and ``_native/_boruvka``;
+other kernels walk the same arrays (``_kd_tree.pxd`` documents them).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from .._native._kd_tree import METRICS, TILE, build_tree, knn_positions, rows_of_knn
+from .._native._boruvka import spanning_tree
+from .._native._kd_tree import METRICS, TILE, build_tree, core_of_lists, knn_positions, rows_of_knn
 from ._validation import bad_value
 
-__all__ = ["Neighbors", "SpatialIndex"]
+__all__ = [
+    "MinimumSpanningTree",
+    "Neighbors",
+    "SpatialIndex",
+    "minimum_spanning_tree",
+    "mutual_reachability_tree",
+]
+
+# Neighbours listed for Boruvka's first rounds where the core distances need fewer.
+_SHORTEST_LISTS = 6
 
 _ALIASES = {
     "l2": "euclidean",
@@ -27,6 +37,13 @@ class Neighbors(NamedTuple):
 
     distances: np.ndarray  # (n_queries, k), dtype of the index
     rows: np.ndarray  # (n_queries, k), intp
+
+
+class MinimumSpanningTree(NamedTuple):
+    """A spanning tree by rising weight; equal weights by raw distance, then by rows."""
+
+    edges: np.ndarray  # (n_points - 1, 2), intp: rows, the smaller first
+    weights: np.ndarray  # (n_points - 1,), float64
 
 
 def canonical_metric(metric, p=2):
@@ -67,6 +84,17 @@ class SpatialIndex:
     n_threads : int, default=1
         Threads of the build and of every later call. No result depends on it.
 
+    Attributes
+    ----------
+    dtype : dtype
+        What distances are computed and returned in: that of `X`, but float64 for float32 points
+        whose squared distances float32 cannot hold, and for "minkowski".
+    shape : tuple
+        (n_points, n_features)
+    tree : KDTree
+    offset : ndarray of shape (n_features,) or None
+        What was subtracted.
+
     Notes
     -----
     Build: O(n d log n) time; memory n d values for the tree, twice that (and 16 bytes a point)
@@ -85,13 +113,12 @@ class SpatialIndex:
 
     def __init__(self, X, *, metric="euclidean", p=2, center=True, leaf_size=None, n_threads=1):
         metric, p = canonical_metric(metric, p)
-        X = np.ascontiguousarray(X)
-        self.metric, self.p, self.n_threads = metric, p, n_threads
-        self.dtype, self.shape = X.dtype, X.shape
-        self.offset = None
-        if center:
-            lowest, highest = X.min(axis=0), X.max(axis=0)
-            self.offset = lowest.astype(np.float64) / 2 + highest.astype(np.float64) / 2
+        lowest = X.min(axis=0).astype(np.float64)
+        highest = X.max(axis=0).astype(np.float64)
+        self.dtype = _working_dtype(X.dtype, metric, lowest, highest, center)
+        X = np.ascontiguousarray(X, dtype=self.dtype)
+        self.metric, self.p, self.n_threads, self.shape = metric, p, n_threads, X.shape
+        self.offset = lowest / 2 + highest / 2 if center else None
         self.tree = build_tree(
             X, self.offset, METRICS[metric], p, leaf_size or _default_leaf_size(X), n_threads
         )
@@ -104,7 +131,7 @@ class SpatialIndex:
         k : int
             1 to n_points.
         queries : ndarray of shape (n_queries, n_features), default=None
-            Of the index's dtype. None: every point of the index, in row order, itself included.
+            None: every point of the index, in row order, itself included.
 
         Returns
         -------
@@ -150,6 +177,80 @@ class SpatialIndex:
         return build_tree(queries, self.offset, METRICS[self.metric], self.p, TILE, self.n_threads)
 
 
+def _working_dtype(dtype, metric, lowest, highest, center):
+    """Float32 only where the reduced distances of these points fit it: squares of 1e20 do not."""
+    if dtype != np.float32 or metric == "minkowski":
+        return np.dtype(np.float64)
+    size = (highest / 2 - lowest / 2) if center else np.maximum(np.abs(lowest), np.abs(highest))
+    largest = size.max(initial=0.0)
+    return np.dtype(np.float32 if largest == 0 or 1e-12 < largest < 1e15 else np.float64)
+
+
 def _default_leaf_size(X):
     """Points in a leaf: one tile while boxes prune well, more where a scan is cheaper."""
     return TILE if X.shape[1] <= 5 else 2 * TILE
+
+
+def mutual_reachability_tree(index, min_samples, *, alpha=1.0):
+    """Return the minimum spanning tree under mutual reachability, and the core distances.
+
+    Parameters
+    ----------
+    index : SpatialIndex
+    min_samples : int
+        A row's core distance is the distance to its `min_samples`-th nearest row, itself counted,
+        as in scikit-learn: 1 gives core distances of zero and the plain spanning tree.
+    alpha : float, default=1.0
+        Distances, not core distances, are divided by it.
+
+    Returns
+    -------
+    tree : MinimumSpanningTree
+    core_distances : ndarray of shape (n_points,)
+        Of the index's dtype.
+    """
+    lists = index.knn_in_tree_order(min(max(min_samples, _SHORTEST_LISTS), index.shape[0]))
+    core_distances = np.empty(index.shape[0], dtype=index.dtype)
+    core_of_lists(index.tree, lists[0], min_samples, core_distances, index.n_threads)
+    return _spanning_tree(index, core_distances, lists, alpha), core_distances
+
+
+def minimum_spanning_tree(index, core_distances, *, alpha=1.0):
+    """Return the minimum spanning tree of edges max(core_i, core_j, distance_ij / alpha).
+
+    Parameters
+    ----------
+    index : SpatialIndex
+    core_distances : ndarray of shape (n_points,)
+        Not negative; any values (weighted ones, zeros for the plain spanning tree). Where they are
+        `knn` distances, `mutual_reachability_tree` does both steps in one.
+    alpha : float, default=1.0
+        Distances, not core distances, are divided by it.
+
+    Returns
+    -------
+    MinimumSpanningTree
+        Exact, and unique: it depends neither on the thread count nor on `leaf_size`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_extra_ml._core._spatial import SpatialIndex, minimum_spanning_tree
+    >>> index = SpatialIndex(np.array([[0.0], [1.0], [3.0]]))
+    >>> minimum_spanning_tree(index, np.array([0.0, 0.0, 2.5])).weights
+    array([1. , 2.5])
+    """
+    core_distances = np.ascontiguousarray(core_distances, dtype=index.dtype)
+    lists = index.knn_in_tree_order(min(_SHORTEST_LISTS, index.shape[0]))
+    return _spanning_tree(index, core_distances, lists, alpha)
+
+
+def _spanning_tree(index, core_distances, lists, alpha):
+    n_points = index.shape[0]
+    edges = np.empty((n_points - 1, 2), dtype=np.intp)
+    weights = np.empty(n_points - 1)
+    reduced, positions, _ = lists
+    spanning_tree(
+        index.tree, core_distances, reduced, positions, alpha, edges, weights, index.n_threads
+    )
+    return MinimumSpanningTree(edges, weights)

@@ -45,3 +45,10 @@ def rows_of_knn(
     rows: NDArray[np.intp],
     n_threads: int,
 ) -> None: ...
+def core_of_lists(
+    tree: KDTree,
+    reduced: NDArray[Any],
+    min_samples: int,
+    core_distances: NDArray[Any],
+    n_threads: int,
+) -> None: ...

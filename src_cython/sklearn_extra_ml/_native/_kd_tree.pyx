@@ -410,3 +410,27 @@ def rows_of_knn(
             else:
                 distances[row, j] = sem_kd_unreduce_f64(reduced[i, j], metric, p)
             rows[row, j] = tree.perm[positions[i, j]]
+
+
+def core_of_lists(
+    KDTree tree,                      # IN
+    const floating[:, ::1] reduced,   # IN  (n_points, k), tree order
+    intp_t min_samples,               # IN  1 ... k
+    floating[::1] core_distances,     # OUT (n_points,), by row
+    int n_threads,
+):
+    """Write each row's distance to its `min_samples`-th nearest row, itself counted."""
+    cdef intp_t i
+    cdef int metric = tree.metric
+    cdef double p = tree.p
+    if not tree.n_points == reduced.shape[0] == core_distances.shape[0]:
+        raise ValueError("All arrays need one row for each point.")
+    if not 1 <= min_samples <= reduced.shape[1]:
+        raise ValueError("The lists are shorter than min_samples.")
+    for i in prange(tree.n_points, schedule="static", num_threads=n_threads, nogil=True):
+        if floating is float:
+            core_distances[tree.perm[i]] = sem_kd_unreduce_f32(reduced[i, min_samples - 1], metric,
+                                                               p)
+        else:
+            core_distances[tree.perm[i]] = sem_kd_unreduce_f64(reduced[i, min_samples - 1], metric,
+                                                               p)
