@@ -57,6 +57,7 @@ from ._spanning_tree import (
     complete_tree,
 )
 
+SMALL_DATA = 1000  # rows
 INFINITE, MISSING = -2, -3  # labels of rows with infinite and with missing entries
 _SELECTION_PARAMETERS = {
     "min_cluster_size",
@@ -573,7 +574,8 @@ class HDBSCAN(
             if sparse.issparse(X):
                 return DistanceGraph(X, self._max_distance()), None, by_index
             return DistanceMatrix(X), None, by_index
-        n_threads = effective_n_threads(self.n_jobs)
+        # Starting threads costs more than clustering a small data set.
+        n_threads = effective_n_threads(self.n_jobs) if n_samples >= SMALL_DATA else 1
         content = X
         if sparse.issparse(X):
             content = np.full((n_samples, 1), np.inf)

@@ -19,8 +19,11 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from .._core._all_pairs import matrix_core_distances, matrix_spanning_tree
+from .._core._spatial import _SHORTEST_LISTS as SHORTEST_LISTS
 from .._core._spatial import SpatialIndex
+from .._core._spatial import _spanning_tree as tree_of_lists
 from .._native import _linkage
+from .._native._kd_tree import core_of_lists
 
 
 class MinimumSpanningTree(NamedTuple):
@@ -53,8 +56,18 @@ class MinimumSpanningTree(NamedTuple):
 
 
 def tree_of(metric, rows):
-    """Return the spatial index of `embed`-ed rows."""
-    return SpatialIndex(rows, metric=metric.tree_name, p=metric.p, n_threads=metric.n_threads)
+    """Return the spatial index of `embed`-ed rows.
+
+    Float32 rows are centred, so that large coordinates keep their distances; float64 rows are
+    not, so that their distances are those that all pairs give, to the bit.
+    """
+    return SpatialIndex(
+        rows,
+        metric=metric.tree_name,
+        p=metric.p,
+        center=rows.dtype == np.float32,
+        n_threads=metric.n_threads,
+    )
 
 
 class IndexedRows:
@@ -63,18 +76,21 @@ class IndexedRows:
     def __init__(self, metric, rows):
         self.metric = metric
         self.index = tree_of(metric, rows)
+        self._lists = self._core = None
 
     def core_distances(self, min_samples):
-        if min_samples == 1:
-            return np.zeros(self.index.shape[0])
-        core = self.index.knn(min_samples).distances[:, -1].astype(np.float64)
-        return self.metric.from_tree(core)
+        index = self.index
+        n_neighbors = min(max(min_samples, SHORTEST_LISTS), index.shape[0])
+        self._lists = index.knn_in_tree_order(n_neighbors)
+        self._core = np.empty(index.shape[0], dtype=index.dtype)
+        core_of_lists(index.tree, self._lists[0], min_samples, self._core, index.n_threads)
+        return self.metric.from_tree(self._core.astype(np.float64))
 
     def spanning_tree(self, core, alpha):
-        metric = self.metric
-        scaled = metric.to_tree(core * alpha).astype(self.index.dtype)
-        edges, weights = self.index.minimum_spanning_tree(scaled)
-        return edges, metric.from_tree(weights) / alpha
+        alpha_of_tree = float(self.metric.to_tree(2.0 * alpha) / self.metric.to_tree(2.0))
+        edges, weights = tree_of_lists(self.index, self._core, self._lists, alpha_of_tree)
+        self._lists = self._core = None
+        return edges, self.metric.from_tree(weights)
 
 
 class DistanceMatrix:
