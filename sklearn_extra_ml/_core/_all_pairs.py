@@ -37,13 +37,14 @@ def all_pairs_spanning_tree(metric, rows, core, alpha=1.0):
         )
     else:
         others = _OtherRows(metric, rows)
-        is_open, best = np.ones(n, dtype=np.uint8), np.full(n, np.inf)
+        is_open = np.ones(n, dtype=np.uint8)
+        best, best_distance = np.full(n, np.inf), np.full(n, np.inf)
         source, best_source = 0, np.zeros(n, dtype=np.intp)
         for e in range(n - 1):
             is_open[source] = 0
             distance = others.distances(source, source + 1)[0]
             nearest = _brute_force.spanning_tree_step(
-                distance, scaled_core, source, is_open, best, best_source
+                distance, scaled_core, source, is_open, best, best_distance, best_source
             )
             edges[e] = best_source[nearest], nearest
             weights[e] = best[nearest]

@@ -7,6 +7,7 @@ Mining. The names of the paper: all-points core distance (definition 1), mutual 
 
 The paper leaves some cases open; they are settled so that the index is always a number:
 
+- equal weights in the spanning tree, which are many: the shorter distance counts as the lighter;
 - equal rows: their core distance is 0, the limit of the definition (the formula divides by 0);
 - no edge between inner nodes (a star): the sparseness is the heaviest edge of the tree;
 - a cluster of one row, or the only cluster: validity 0, nothing speaks for it nor against it;

@@ -27,7 +27,7 @@ from .._core._distances import (
     Metric,
     lexicographic_order,
 )
-from .._core._threads import effective_n_threads
+from .._core._threads import threads_for_rows
 from .._core._validation import (
     Hidden,
     Interval,
@@ -57,7 +57,6 @@ from ._spanning_tree import (
     complete_tree,
 )
 
-SMALL_DATA = 1000  # rows
 INFINITE, MISSING = -2, -3  # labels of rows with infinite and with missing entries
 _SELECTION_PARAMETERS = {
     "min_cluster_size",
@@ -574,8 +573,7 @@ class HDBSCAN(
             if sparse.issparse(X):
                 return DistanceGraph(X, self._max_distance()), None, by_index
             return DistanceMatrix(X), None, by_index
-        # Starting threads costs more than clustering a small data set.
-        n_threads = effective_n_threads(self.n_jobs) if n_samples >= SMALL_DATA else 1
+        n_threads = threads_for_rows(n_samples, self.n_jobs)
         content = X
         if sparse.issparse(X):
             content = np.full((n_samples, 1), np.inf)

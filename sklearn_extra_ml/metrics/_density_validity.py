@@ -7,7 +7,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from .._core._density_validity import MatrixMeasure, RowsMeasure, density_validity
 from .._core._distances import METRICS, Metric
-from .._core._threads import effective_n_threads
+from .._core._threads import threads_for_rows
 from .._core._validation import Interval, StrOptions, bad_value, validate_params
 
 
@@ -97,7 +97,7 @@ def dbcv_score(
     X = check_array(X, dtype=np.float64, ensure_all_finite=False, input_name="X")
     check_consistent_length(X, labels)
     clustered = labels >= 0
-    n_threads = effective_n_threads(n_jobs)
+    n_threads = threads_for_rows(len(X), n_jobs)
     if metric == "precomputed":
         if n_features is None:
             raise bad_value(

@@ -91,29 +91,38 @@ static void sem_finish_all(double *values, ptrdiff_t n, int metric, double p)
 
 /* One step of Prim's algorithm over the slots [0, n): `distance` holds d(source, slot).
  *
- * best[j]: lightest edge from the tree to slot j so far, infinity - never chosen - once slot j
- * is in the tree (`open[j]` is 0 then). Returns the slot with the lightest edge, the first among
- * equals, or -1 when no slot of the range is open.
+ * best[j], best_distance[j]: lightest edge from the tree to slot j so far and its distance; among
+ * edges of equal weight (one core distance is the weight of several) the shortest counts. A slot
+ * in the tree is not `open`. Returns the slot with the lightest, then shortest edge, the first
+ * among equals, or -1 when no slot of the range is open.
  */
 SEM_CLONES
 static ptrdiff_t sem_prim_relax(const double *distance, ptrdiff_t n, const double *core,
                                 double core_of_source, ptrdiff_t source,
                                 const unsigned char *open, double *restrict best,
-                                ptrdiff_t *restrict best_source, double *lightest)
+                                double *restrict best_distance, ptrdiff_t *restrict best_source,
+                                double *lightest, double *shortest)
 {
-    double least = INFINITY;
+    double least = INFINITY, nearest = INFINITY;
     for (ptrdiff_t j = 0; j < n; j++) {
         double weight = core[j] > distance[j] ? core[j] : distance[j];
         weight = core_of_source > weight ? core_of_source : weight;
-        int lighter = open[j] & (weight < best[j]);
+        int lighter = (weight < best[j]) | ((weight == best[j]) & (distance[j] < best_distance[j]));
+        lighter &= open[j];
         best[j] = lighter ? weight : best[j];
+        best_distance[j] = lighter ? distance[j] : best_distance[j];
         best_source[j] = lighter ? source : best_source[j];
         double offered = open[j] ? best[j] : INFINITY;
         least = offered < least ? offered : least;
     }
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double offered = (open[j] & (best[j] == least)) ? best_distance[j] : INFINITY;
+        nearest = offered < nearest ? offered : nearest;
+    }
     *lightest = least;
+    *shortest = nearest;
     for (ptrdiff_t j = 0; j < n; j++)
-        if (open[j] && best[j] == least)
+        if (open[j] && best[j] == least && best_distance[j] == nearest)
             return j;
     return -1;
 }

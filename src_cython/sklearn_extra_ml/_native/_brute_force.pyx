@@ -28,8 +28,8 @@ cdef extern from "sem_tile_distance.h" nogil:
     void sem_finish_all(double *values, Py_ssize_t n, int metric, double p)
     Py_ssize_t sem_prim_relax(const double *distance, Py_ssize_t n, const double *core,
                               double core_of_source, Py_ssize_t source,
-                              const unsigned char *open, double *best, Py_ssize_t *best_source,
-                              double *lightest)
+                              const unsigned char *open, double *best, double *best_distance,
+                              Py_ssize_t *best_source, double *lightest, double *shortest)
     double sem_lightest_to_others(const double *distance, Py_ssize_t n, const double *core,
                                   double core_of_row, const Py_ssize_t *group,
                                   Py_ssize_t group_of_row)
@@ -174,7 +174,7 @@ cdef class _Slots:
     """Prim's state: the rows still outside the tree, packed in slots."""
 
     cdef double[:, :, ::1] tiles
-    cdef double[::1] core, best, scratch, chunk_least
+    cdef double[::1] core, best, distance, chunk_least, chunk_nearest
     cdef intp_t[::1] source, row, chunk_slot
     cdef unsigned char[::1] open
     cdef intp_t n, d, n_open
@@ -185,11 +185,13 @@ cdef class _Slots:
         self.tiles = pack_tiles(X)
         self.core = core.copy()
         self.best = np.full(self.n, np.inf)
+        self.distance = np.full(self.n, np.inf)
         self.source = np.zeros(self.n, dtype=np.intp)
         self.row = np.arange(self.n)
         self.open = np.ones(self.n, dtype=np.uint8)
         chunks = (self.n + CHUNK * TILE - 1) // (CHUNK * TILE)
         self.chunk_least = np.empty(chunks)
+        self.chunk_nearest = np.empty(chunks)
         self.chunk_slot = np.empty(chunks, dtype=np.intp)
 
     cdef void pack(self) noexcept nogil:
@@ -202,6 +204,7 @@ cdef class _Slots:
                         self.tiles[j // TILE, f, j % TILE] = self.tiles[i // TILE, f, i % TILE]
                     self.core[j] = self.core[i]
                     self.best[j] = self.best[i]
+                    self.distance[j] = self.distance[i]
                     self.source[j] = self.source[i]
                     self.row[j] = self.row[i]
                     self.open[j] = 1
@@ -212,14 +215,18 @@ cdef class _Slots:
                       int metric, double p, int n_threads) noexcept nogil:
         """Offer the edges from `source` to every open slot; return the slot to take next."""
         cdef intp_t c, n_chunks = (self.n + CHUNK * TILE - 1) // (CHUNK * TILE), slot = -1
-        cdef double least = INFINITY
+        cdef double least = INFINITY, nearest = INFINITY
         cdef bint worth = self.n * (self.d + 2) > 60000
         for c in prange(n_chunks, num_threads=n_threads, schedule="static",
                         use_threads_if=worth):
             self.relax_chunk(c, query, core_of_source, source, metric, p)
         for c in range(n_chunks):
-            if self.chunk_slot[c] >= 0 and (slot < 0 or self.chunk_least[c] < least):
+            if self.chunk_slot[c] >= 0 and (
+                slot < 0 or self.chunk_least[c] < least
+                or (self.chunk_least[c] == least and self.chunk_nearest[c] < nearest)
+            ):
                 least = self.chunk_least[c]
+                nearest = self.chunk_nearest[c]
                 slot = self.chunk_slot[c]
         return slot
 
@@ -232,8 +239,8 @@ cdef class _Slots:
                               self.d, metric, p, distance)
         sem_finish_all(distance, width, metric, p)
         slot = sem_prim_relax(distance, width, &self.core[first], core_of_source, source,
-                              &self.open[first], &self.best[first], &self.source[first],
-                              &self.chunk_least[c])
+                              &self.open[first], &self.best[first], &self.distance[first],
+                              &self.source[first], &self.chunk_least[c], &self.chunk_nearest[c])
         self.chunk_slot[c] = first + slot if slot >= 0 else -1
 
 
@@ -274,14 +281,16 @@ def spanning_tree_step(
     intp_t source,
     const unsigned char[::1] open,  # IN, 0 for rows in the tree
     double[::1] best,  # IN and OUT
+    double[::1] best_distance,  # IN and OUT
     intp_t[::1] best_source,  # IN and OUT
 ):
     """Offer the edges from `source`; return the next row of Prim's algorithm."""
-    cdef double least
+    cdef double least, nearest
     cdef intp_t slot
     with nogil:
         slot = sem_prim_relax(&distance[0], distance.shape[0], &core[0], core[source],
-                              source, &open[0], &best[0], &best_source[0], &least)
+                              source, &open[0], &best[0], &best_distance[0],
+                              &best_source[0], &least, &nearest)
     return slot
 
 
@@ -303,8 +312,9 @@ def spanning_tree_of_matrix(
     on the order of the rows.
     """
     cdef intp_t n = core.shape[0], e, j, source = 0, i, step = max(1, PATIENCE // n)
-    cdef double least
+    cdef double least, nearest
     cdef double[::1] row = np.empty(n), best = np.full(n, np.inf)
+    cdef double[::1] best_distance = np.full(n, np.inf)
     cdef intp_t[::1] best_source = np.zeros(n, dtype=np.intp)
     cdef unsigned char[::1] open = np.ones(n, dtype=np.uint8)
     open[0] = 0
@@ -316,7 +326,7 @@ def spanning_tree_of_matrix(
                 for j in range(n):
                     row[j] = max(row[j], <double> D[j, source])
             i = sem_prim_relax(&row[0], n, &core[0], core[source], source, &open[0],
-                               &best[0], &best_source[0], &least)
+                               &best[0], &best_distance[0], &best_source[0], &least, &nearest)
             edges[e, 0] = best_source[i]
             edges[e, 1] = i
             weights[e] = best[i]
