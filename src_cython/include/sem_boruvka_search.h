@@ -1,6 +1,6 @@
 /* Body of sem_boruvka.h for one floating type and instruction set: the search of one tile. */
 
-#include "sem_masks.h"
+#include "sem_lanes.h"
 
 /* Lanes whose component is not `own`. */
 SEM_INLINE uint32_t SEM_K(sem_mask_alien)(const int32_t *components, int32_t own)
@@ -128,10 +128,10 @@ SEM_INLINE void SEM_K(sem_boruvka_leaf)(SEM_K(sem_boruvka_tile) * s, int32_t nod
     const SEM_T(sem_kd_tree) *tree = b->tree;
     const sem_kd_node *leaf = tree->nodes + node;
     const int32_t leaf_component = b->node_component[node];
-    SEM_REAL gap[SEM_TILE], reduced[SEM_TILE];
-    SEM_T(sem_kd_tile_box_min)(query_tile, tree->boxes + (ptrdiff_t)node * 2 * d, d, metric,
-                               tree->p, gap);
-    uint32_t wanted = SEM_K(sem_mask_le_lanes)(gap, s->radius) & s->active;
+    SEM_REAL reduced[SEM_TILE];
+    uint32_t wanted =
+        s->active & SEM_K(sem_lanes_near_box)(query_tile, tree->boxes + (ptrdiff_t)node * 2 * d, d,
+                                              metric, tree->p, s->radius);
     if (leaf_component >= 0 && wanted)
         wanted &= SEM_K(sem_mask_alien)(b->component + s->first, leaf_component);
     if (!wanted)
@@ -144,14 +144,14 @@ SEM_INLINE void SEM_K(sem_boruvka_leaf)(SEM_K(sem_boruvka_tile) * s, int32_t nod
         for (uint32_t queries = wanted; queries; queries &= queries - 1) {
             const int q = SEM_CTZ(queries);
             const int32_t i = s->first + q, own = b->component[i];
-            uint32_t hits = valid & SEM_K(sem_mask_le)(b->core + start, s->limit[q].weight);
+            uint32_t hits = valid & SEM_K(sem_lanes_le)(b->core + start, s->limit[q].weight);
             if (leaf_component < 0)
                 hits &= SEM_K(sem_mask_alien)(b->component + start, own);
             if (!hits)
                 continue;
             s->n_scanned++;
-            SEM_T(sem_kd_tile_distances)(tile, s->points + q * d, d, metric, tree->p, reduced);
-            hits &= SEM_K(sem_mask_le)(reduced, s->radius[q]);
+            hits &= SEM_K(sem_lanes_within)(tile, s->points + q * d, d, metric, tree->p,
+                                            s->radius[q], reduced);
             int lane_improved = 0;
             for (; hits; hits &= hits - 1) {
                 const int lane = SEM_CTZ(hits);

@@ -1,6 +1,6 @@
 /* Body of sem_kd_knn.h for one floating type and instruction set (see there). */
 
-#include "sem_masks.h"
+#include "sem_lanes.h"
 
 typedef struct {
     ptrdiff_t k;
@@ -58,10 +58,10 @@ SEM_INLINE void SEM_K(sem_kd_scan_leaf)(const SEM_T(sem_kd_tree) * tree, const s
                                         SEM_K(sem_kd_search) * s, const ptrdiff_t d,
                                         const int metric)
 {
-    SEM_REAL bound[SEM_TILE], reduced[SEM_TILE];
-    SEM_T(sem_kd_tile_box_min)(query_tile, box, d, metric, tree->p, bound);
+    SEM_REAL reduced[SEM_TILE];
     const uint32_t wanted =
-        SEM_K(sem_mask_le_lanes)(bound, s->kth) & ((UINT32_C(1) << s->count) - 1);
+        SEM_K(sem_lanes_near_box)(query_tile, box, d, metric, tree->p, s->kth) &
+        ((UINT32_C(1) << s->count) - 1);
     if (!wanted)
         return;
     for (ptrdiff_t start = leaf->start; start < leaf->end; start += SEM_TILE) {
@@ -70,8 +70,8 @@ SEM_INLINE void SEM_K(sem_kd_scan_leaf)(const SEM_T(sem_kd_tree) * tree, const s
         const uint32_t valid = left < SEM_TILE ? (UINT32_C(1) << left) - 1 : 0xffff;
         for (uint32_t queries = wanted; queries; queries &= queries - 1) {
             const int q = SEM_CTZ(queries);
-            SEM_T(sem_kd_tile_distances)(tile, s->points + q * d, d, metric, tree->p, reduced);
-            uint32_t hits = SEM_K(sem_mask_le)(reduced, s->kth[q]) & valid;
+            uint32_t hits = valid & SEM_K(sem_lanes_within)(tile, s->points + q * d, d, metric,
+                                                            tree->p, s->kth[q], reduced);
             for (; hits; hits &= hits - 1) {
                 const int lane = SEM_CTZ(hits);
                 if (reduced[lane] <= s->kth[q])
