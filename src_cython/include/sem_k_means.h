@@ -228,6 +228,38 @@ SEM_DEFINE_CHOICE(float, f32)
 static inline float sem_round_up(double v) { return (float)(v + fabs(v) * 2.4e-7 + 1e-37); }
 static inline float sem_round_down(double v) { return (float)(v - fabs(v) * 2.4e-7 - 1e-37); }
 
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014). */
+static inline uint64_t sem_mix(uint64_t h)
+{
+    h = (h ^ (h >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (h ^ (h >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return h ^ (h >> 31);
+}
+
+static inline int sem_lowest_bit(uint32_t bits)
+{
+#if defined(__GNUC__)
+    return __builtin_ctz(bits);
+#else
+    int l = 0;
+    while (!((bits >> l) & 1))
+        ++l;
+    return l;
+#endif
+}
+
+/* Ask for the cache lines of a stretch of memory that will soon be read. */
+static inline void sem_prefetch(const void *start, intp bytes)
+{
+#if defined(__GNUC__)
+    for (intp b = 0; b < bytes; b += 64)
+        __builtin_prefetch((const char *)start + b);
+#else
+    (void)start;
+    (void)bytes;
+#endif
+}
+
 /* rows[]: those of the n rows whose label the bounds do not settle. */
 SEM_CLONES
 static intp sem_unsettled(const int32_t *labels, const float *upper, const float *lower,

@@ -250,3 +250,116 @@ static double NAME(sem_moments)(
     }
     return total;
 }
+
+/* One entry's part of a row's hash. */
+static SEM_INLINE uint64_t NAME(sem_hash_entry)(REAL value, uint64_t key)
+{
+    const double wide = (double)value; /* a float hashes as the double of the same value */
+    uint64_t bits;
+    memcpy(&bits, &wide, 8);
+    bits = (uint64_t)((uint32_t)bits + (uint32_t)key) *
+           (uint64_t)((uint32_t)(bits >> 32) + (uint32_t)(key >> 32));
+    return wide == 0 ? 0 : bits;
+}
+
+/* Which candidates can lower a row's closest distance, as bits: by the triangle inequality none can
+ * whose squared distance to the row's own seed is at least four times that. `quarter`: a quarter
+ * of the squared distances, (n_candidates, n_seeds). */
+SEM_CLONES
+static void NAME(sem_mask_candidates)(
+    const REAL *closest, const int32_t *owner, const REAL *quarter, int n_candidates,
+    intp n_seeds, uint32_t *mask)
+{
+    for (int p = 0; p < SEM_BLOCK; ++p)
+        mask[p] = 0;
+    for (int l = 0; l < n_candidates; ++l) {
+        const REAL *table = quarter + l * n_seeds;
+        const uint32_t bit = (uint32_t)1 << l;
+        for (int p = 0; p < SEM_BLOCK; ++p)
+            mask[p] |= table[owner[p]] < closest[p] ? bit : 0;
+    }
+}
+
+/* Sum of weight * value over a block, in 16 fixed lanes. */
+SEM_CLONES
+static double NAME(sem_block_sum)(const REAL *value, const REAL *weight)
+{
+    double lane[16] = {0};
+    if (weight)
+        for (int g = 0; g < SEM_BLOCK; g += 16)
+            for (int l = 0; l < 16; ++l)
+                lane[l] += (double)weight[g + l] * (double)value[g + l];
+    else
+        for (int g = 0; g < SEM_BLOCK; g += 16)
+            for (int l = 0; l < 16; ++l)
+                lane[l] += (double)value[g + l];
+    return SEM_SUM16(lane);
+}
+
+/* mass[bucket] += weight * closest. */
+static void NAME(sem_add_mass)(
+    const REAL *closest, const REAL *weight, const uint16_t *bucket, intp n, double *mass)
+{
+    if (weight)
+        for (intp i = 0; i < n; ++i)
+            mass[bucket[i]] += (double)weight[i] * (double)closest[i];
+    else
+        for (intp i = 0; i < n; ++i)
+            mass[bucket[i]] += (double)closest[i];
+}
+
+/* x - offset, in the rows' own precision. */
+static void NAME(sem_center_row)(const REAL *x, const REAL *offset, intp d, REAL *out)
+{
+    for (intp t = 0; t < d; ++t)
+        out[t] = x[t] - offset[t];
+}
+
+/* A hash of each row's content: -0.0 counts as 0.0, and a zero adds nothing, so a sparse row has
+ * the hash of the same dense row. Multilinear in 32-bit halves (UMAC's NH), then mixed. */
+SEM_CLONES
+static void NAME(sem_hash_rows)(
+    const REAL *X, intp n, intp d, const uint64_t *keys, uint64_t *out)
+{
+    for (intp i = 0; i < n; ++i) {
+        uint64_t h = 0;
+        for (intp t = 0; t < d; ++t)
+            h += NAME(sem_hash_entry)(X[i * d + t], keys[t]);
+        out[i] = sem_mix(h);
+    }
+}
+
+static void NAME(sem_hash_sparse_rows)(
+    const REAL *data, const int32_t *indices, const int32_t *indptr, intp n,
+    const uint64_t *keys, uint64_t *out)
+{
+    for (intp i = 0; i < n; ++i) {
+        uint64_t h = 0;
+        for (int32_t q = indptr[i]; q < indptr[i + 1]; ++q)
+            h += NAME(sem_hash_entry)(data[q], keys[indices[q]]);
+        out[i] = sem_mix(h);
+    }
+}
+
+/* Elkan's test: list the centres whose lower bound (less drift) and half distance to the row's own
+ * centre both allow them to be as near as `upper`. */
+SEM_CLONES
+static intp NAME(sem_rivals)(
+    const REAL *lower, const double *drift, const double *half, double upper, intp k, intp label,
+    int32_t *rivals)
+{
+    uint8_t open[256];
+    intp m = 0, j0, j;
+    for (j0 = 0; j0 < k; j0 += 256) {
+        const intp count = k - j0 < 256 ? k - j0 : 256;
+        for (j = 0; j < count; ++j)
+            open[j] = !(upper < (double)lower[j0 + j] - drift[j0 + j]) & !(upper < half[j0 + j]);
+        if (label >= j0 && label < j0 + count)
+            open[label - j0] = 0;
+        for (j = 0; j < count; ++j) {
+            rivals[m] = (int32_t)(j0 + j);
+            m += open[j];
+        }
+    }
+    return m;
+}

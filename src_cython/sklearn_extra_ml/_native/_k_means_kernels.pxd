@@ -1,6 +1,6 @@
 """The leaf loops of ``sem_k_means.h``, chosen by floating type."""
 
-from ._typedefs cimport floating, int32_t, int64_t, intp_t, uint8_t
+from ._typedefs cimport floating, int32_t, int64_t, intp_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "sem_k_means.h" nogil:
     enum:
@@ -61,6 +61,25 @@ cdef extern from "sem_k_means.h" nogil:
                                  const double*, double*)
     double sem_moments_f64(const double*, intp_t, intp_t, const double*, double*, double*)
     double sem_moments_f32(const float*, intp_t, intp_t, const float*, double*, double*)
+    void sem_mask_candidates_f64(const double*, const int32_t*, const double*, int, intp_t, uint32_t*)
+    void sem_mask_candidates_f32(const float*, const int32_t*, const float*, int, intp_t, uint32_t*)
+    double sem_block_sum_f64(const double*, const double*)
+    double sem_block_sum_f32(const float*, const float*)
+    void sem_add_mass_f64(const double*, const double*, const uint16_t*, intp_t, double*)
+    void sem_add_mass_f32(const float*, const float*, const uint16_t*, intp_t, double*)
+    void sem_center_row_f64(const double*, const double*, intp_t, double*)
+    void sem_center_row_f32(const float*, const float*, intp_t, float*)
+    void sem_hash_rows_f64(const double*, intp_t, intp_t, const uint64_t*, uint64_t*)
+    void sem_hash_rows_f32(const float*, intp_t, intp_t, const uint64_t*, uint64_t*)
+    void sem_hash_sparse_rows_f64(const double*, const int32_t*, const int32_t*, intp_t,
+                                  const uint64_t*, uint64_t*)
+    void sem_hash_sparse_rows_f32(const float*, const int32_t*, const int32_t*, intp_t,
+                                  const uint64_t*, uint64_t*)
+    intp_t sem_rivals_f64(const double*, const double*, const double*, double, intp_t, intp_t, int32_t*)
+    intp_t sem_rivals_f32(const float*, const double*, const double*, double, intp_t, intp_t, int32_t*)
+    uint64_t sem_mix(uint64_t)
+    int sem_lowest_bit(uint32_t)
+    void sem_prefetch(const void*, intp_t)
     float sem_round_up(double)
     float sem_round_down(double)
 
@@ -204,3 +223,61 @@ cdef inline double moments(const floating *X, intp_t n, intp_t d, const floating
         return sem_moments_f64(X, n, d, weight, mean, m2)
     else:
         return sem_moments_f32(X, n, d, weight, mean, m2)
+
+
+cdef inline void mask_candidates(const floating *closest, const int32_t *owner,
+                                 const floating *quarter, int n_candidates, intp_t n_seeds,
+                                 uint32_t *mask) noexcept nogil:
+    if floating is double:
+        sem_mask_candidates_f64(closest, owner, quarter, n_candidates, n_seeds, mask)
+    else:
+        sem_mask_candidates_f32(closest, owner, quarter, n_candidates, n_seeds, mask)
+
+
+cdef inline double block_sum(const floating *value, const floating *weight) noexcept nogil:
+    if floating is double:
+        return sem_block_sum_f64(value, weight)
+    else:
+        return sem_block_sum_f32(value, weight)
+
+
+cdef inline void add_mass(const floating *closest, const floating *weight, const uint16_t *bucket,
+                          intp_t n, double *mass) noexcept nogil:
+    if floating is double:
+        sem_add_mass_f64(closest, weight, bucket, n, mass)
+    else:
+        sem_add_mass_f32(closest, weight, bucket, n, mass)
+
+
+cdef inline void center_row(const floating *x, const floating *offset, intp_t d,
+                            floating *out) noexcept nogil:
+    if floating is double:
+        sem_center_row_f64(x, offset, d, out)
+    else:
+        sem_center_row_f32(x, offset, d, out)
+
+
+cdef inline void hash_rows(const floating *X, intp_t n, intp_t d, const uint64_t *keys,
+                           uint64_t *out) noexcept nogil:
+    if floating is double:
+        sem_hash_rows_f64(X, n, d, keys, out)
+    else:
+        sem_hash_rows_f32(X, n, d, keys, out)
+
+
+cdef inline void hash_sparse_rows(const floating *data, const int32_t *indices,
+                                  const int32_t *indptr, intp_t n, const uint64_t *keys,
+                                  uint64_t *out) noexcept nogil:
+    if floating is double:
+        sem_hash_sparse_rows_f64(data, indices, indptr, n, keys, out)
+    else:
+        sem_hash_sparse_rows_f32(data, indices, indptr, n, keys, out)
+
+
+cdef inline intp_t rivals_of(const floating *lower, const double *drift, const double *half,
+                             double upper, intp_t k, intp_t label,
+                             int32_t *rivals) noexcept nogil:
+    if floating is double:
+        return sem_rivals_f64(lower, drift, half, upper, k, label, rivals)
+    else:
+        return sem_rivals_f32(lower, drift, half, upper, k, label, rivals)
