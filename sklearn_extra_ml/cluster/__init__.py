@@ -1,1 +1,5 @@
-"""Clustering: k-means."""
+"""Clustering: density-based."""
+
+from ._dbscan import DBSCAN
+
+__all__ = ["DBSCAN"]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._core._spatial import SpatialIndex
 from .._native import _dbscan, _kd_tree
 
 LEAF_SIZE = 2 * _kd_tree.TILE
@@ -58,7 +59,7 @@ def _reduce(distance, metric):
     return math.pow(distance, metric.p) if metric.name == "minkowski" else distance
 
 
-def make_rule(eps, metric, method, *, extent, n_features, rounds_to_float32=False):
+def make_rule(eps, metric, method, X, *, is_gemm):
     """Return the `Rule` under which scikit-learn compares with eps, None if it has no safe range.
 
     Parameters
@@ -67,24 +68,28 @@ def make_rule(eps, metric, method, *, extent, n_features, rounds_to_float32=Fals
     metric : TreeMetric
     method : {"kd_tree", "ball_tree", "brute"}
         The search that scikit-learn would use.
-    extent : float
-        Upper bound of the distance between two points.
-    n_features : int
-    rounds_to_float32 : bool
-        Whether scikit-learn rounds differences and distances to float32 (brute force on float32,
-        but for its Euclidean kernel).
+    X : ndarray of shape (n, n_features)
+        The rows, as the caller gave them.
+    is_gemm : bool
+        Whether brute force takes scikit-learn's Euclidean kernel. Its other kernels round the
+        differences of float32 rows to float32.
     """
-    eps = float(eps)
+    n_features = X.shape[1]
+    narrow = method == "brute" and X.dtype == np.float32
+    eps = float(np.float32(eps)) if narrow else float(eps)
     reduced = _reduce(eps, metric)
+    if narrow:
+        reduced = float(np.float32(reduced))
     if not 1e-280 < reduced < 1e280:
         return None
-    if method == "brute" and rounds_to_float32:
+    if narrow and not is_gemm:
         slack = (metric.p + 2) * np.finfo(np.float32).eps
         return Rule(eps, reduced, reduced * (1 - slack), reduced * (1 + slack), True)
     if method == "ball_tree":
         # Bounds of balls are differences of distances as long as the data are wide.
+        extent = float((X.max(axis=0).astype(np.float64) - X.min(axis=0)).sum())
         slack = 8 * (n_features + 4) * _EPS * (1 + extent / eps)
-        if slack >= 0.5:
+        if not slack < 0.5:
             return None
         sure, possible = _reduce(eps * (1 - slack), metric), _reduce(eps * (1 + slack), metric)
         return Rule(eps, reduced, sure, possible, True)
@@ -98,9 +103,10 @@ def make_rule(eps, metric, method, *, extent, n_features, rounds_to_float32=Fals
 def grow_tree(X, metric, n_threads):
     """Return the tree of the rows of `X` as they are: shifted ones would round differently."""
     X = np.ascontiguousarray(X, dtype=np.float64)
-    return _kd_tree.build_tree(
-        X, None, _kd_tree.METRICS[metric.name], metric.p, LEAF_SIZE, n_threads
+    index = SpatialIndex(
+        X, metric=metric.name, p=metric.p, center=False, leaf_size=LEAF_SIZE, n_threads=n_threads
     )
+    return index.tree
 
 
 def _n_tiles(tree):
@@ -143,7 +149,7 @@ class Weights(NamedTuple):
 
 
 def order_weights(tree, sample_weight):
-    """Return the `Weights` of a tree. Sums of small multiples of a power of two have no rounding."""
+    """Return the `Weights` of a tree. Sums of multiples of a power of two need no rounding."""
     if sample_weight is None:
         return Weights(None, 0.0, False)
     weight = np.ascontiguousarray(sample_weight, dtype=np.float64)
@@ -153,7 +159,9 @@ def order_weights(tree, sample_weight):
     total = np.abs(weight).sum()
     tolerance = 64 * float(info.eps) + 4 * tree.n_points * _EPS
     for scale in (1.0, 2.0**10, 2.0**20):
-        if total * scale < 2.0**info.nmant and np.array_equal(weight * scale, np.rint(weight * scale)):
+        if total * scale < 2.0**info.nmant and np.array_equal(
+            weight * scale, np.rint(weight * scale)
+        ):
             tolerance = 0.0
             break
     return Weights(values, tolerance, bool(np.any(weight < 0)))
@@ -186,7 +194,14 @@ def _pass_over(tree, rule, min_samples, weights, is_core_row, n_threads, stage):
         _dbscan.number_components(tree, core, parent, labels, position_labels)
     with stage("border points"):
         doubt |= _dbscan.label_queries(
-            tree, rule, tight, core, position_labels, tree, _all_lanes(tree) & ~core, labels,
+            tree,
+            rule,
+            tight,
+            core,
+            position_labels,
+            tree,
+            _all_lanes(tree) & ~core,
+            labels,
             n_threads,
         )
     return Clusters(_bits_to_rows(core, tree), labels), doubt
@@ -239,18 +254,40 @@ def cluster_by_tree(
     return found if same else None
 
 
-def label_new_points(core_tree, rule, core_labels, queries, n_threads):
-    """Return for each query point the lowest label of a core point within eps, else -1.
+def label_new_points(core_points, core_labels, X, rule, metric, n_threads):
+    """Return for each row of `X` the lowest label of a core point within eps, else -1.
 
-    `core_tree` holds the core points, `core_labels` the label of each of its rows, `queries` is the
-    tree of the query points.
+    `core_points` is (n_core, d), `core_labels` (n_core,).
     """
-    core = _all_lanes(core_tree)
-    position_labels = np.empty(core_tree.n_points)
-    _dbscan.rows_to_positions(core_tree, core_labels.astype(np.float64), position_labels)
+    tree, queries = (grow_tree(points, metric, n_threads) for points in (core_points, X))
+    position_labels = np.empty(tree.n_points)
+    _dbscan.rows_to_positions(tree, core_labels.astype(np.float64), position_labels)
     labels = np.empty(queries.n_points, dtype=np.intp)
     _dbscan.label_queries(
-        core_tree, rule, _tight_nodes(core_tree, rule), core, position_labels.astype(np.int32),
-        queries, _all_lanes(queries), labels, n_threads,
+        tree,
+        rule,
+        _tight_nodes(tree, rule),
+        _all_lanes(tree),
+        position_labels.astype(np.int32),
+        queries,
+        _all_lanes(queries),
+        labels,
+        n_threads,
     )
     return labels
+
+
+def distances_to_clusters(core_points, core_labels, n_clusters, X, metric, n_threads):
+    """Return the distance of each row of `X` to the nearest core point of each cluster."""
+    out = np.empty((len(X), n_clusters))
+    queries = grow_tree(X, metric, n_threads)
+    order = np.argsort(core_labels, kind="stable")
+    groups = np.split(order, np.cumsum(np.bincount(core_labels, minlength=n_clusters))[:-1])
+    reduced, position = np.empty((len(X), 1)), np.empty((len(X), 1), dtype=np.int32)
+    distance, row = np.empty((len(X), 1)), np.empty((len(X), 1), dtype=np.intp)
+    for label in range(n_clusters):
+        tree = grow_tree(core_points[groups[label]], metric, n_threads)
+        _kd_tree.knn_positions(queries, tree, reduced, position, 0, _n_tiles(queries), n_threads)
+        _kd_tree.rows_of_knn(queries, tree, reduced, position, distance, row, n_threads)
+        out[:, label] = distance[:, 0]
+    return out

@@ -11,6 +11,7 @@ import time
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
+from libc.math cimport fabs
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t
 from libc.stdlib cimport free, malloc
 
@@ -479,3 +480,32 @@ def roots_of(int32_t[::1] parent):    # IN/OUT
     cdef intp_t i
     for i in range(parent.shape[0]):
         parent[i] = sem_find(&parent[0], <int32_t> i)
+
+
+def mirror_gap(
+    const double[::1] data,           # IN  of a csr matrix, columns rising in each row
+    const int64_t[::1] indices,       # IN
+    const int64_t[::1] indptr,        # IN
+):
+    """Return the largest difference of two entries (i, j) and (j, i) that are both stored."""
+    cdef:
+        intp_t n = indptr.shape[0] - 1, i
+        int64_t k, j, low, high, middle
+        double gap = 0
+    with nogil:
+        for i in range(n):
+            for k in range(indptr[i], indptr[i + 1]):
+                j = indices[k]
+                if j >= i:
+                    break
+                low = indptr[j]
+                high = indptr[j + 1]
+                while low < high:
+                    middle = low + (high - low) // 2
+                    if indices[middle] < i:
+                        low = middle + 1
+                    else:
+                        high = middle
+                if low < indptr[j + 1] and indices[low] == i:
+                    gap = max(gap, fabs(data[k] - data[low]))
+    return gap
