@@ -8,8 +8,8 @@
  *    and heavy enough holds core points only, without a distance (the DenseBox of Prokopenko,
  *    Lebrun-Grandie and Arndt 2021, on the tree's own nodes).
  * 2. link: union-find over core points. The core points of a tight node are one component from the
- *    start. Units of work are the largest tight nodes and the leaves outside them; each looks at
- *    the units behind it in tree order. Whole subtrees that already belong to the unit's own
+ *    start. Units of work are the largest tight nodes and the leaves outside them; first each is
+ *    joined inside, then each looks at the units behind it in tree order. Whole subtrees that already belong to the unit's own
  *    component are skipped, and two tight nodes are joined at their first pair within eps. Unions
  *    hook the larger root to the smaller by compare-and-swap, so threads need no locks, and the
  *    components do not depend on their order.
@@ -32,6 +32,20 @@
 #if !defined(__GNUC__)
 #  include <intrin.h>
 #endif
+
+#if defined(__GNUC__)
+#  define SEM_CTZ64(mask) __builtin_ctzll(mask)
+#else
+static __forceinline int SEM_CTZ64(uint64_t mask)
+{
+    unsigned long lane;
+    _BitScanForward64(&lane, mask);
+    return (int)lane;
+}
+#endif
+
+/* Leaves must not be larger: a leaf's points are bits of one integer. */
+#define SEM_DBSCAN_MAX_LEAF 64
 
 typedef struct {
     double eps;
@@ -173,7 +187,14 @@ static SEM_UNUSED int sem_dbscan_count(sem_dbscan *work, ptrdiff_t first, ptrdif
     return SEM_PICK(sem_dbscan_count_f64)(work, first, last, scratch);
 }
 
-/* Pass 2 over the units [first, last). Return whether a doubtful pair was met. */
+/* Pass 2 within each of the units [first, last). Return whether a doubtful pair was met. */
+static SEM_UNUSED int sem_dbscan_inside(sem_dbscan *work, ptrdiff_t first, ptrdiff_t last,
+                                        double *scratch)
+{
+    return SEM_PICK(sem_dbscan_inside_f64)(work, first, last, scratch);
+}
+
+/* Pass 2 from each of the units [first, last) to those behind it, once all are done inside. */
 static SEM_UNUSED int sem_dbscan_link(sem_dbscan *work, ptrdiff_t first, ptrdiff_t last,
                                       double *scratch)
 {

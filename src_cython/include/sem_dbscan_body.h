@@ -9,8 +9,31 @@ SEM_INLINE uint32_t SEM_K(sem_dbscan_within)(const sem_dbscan *w, const double *
                                              const ptrdiff_t d, const int metric, int *doubt)
 {
     double reduced[SEM_TILE];
-    sem_kd_tile_distances_f64(tile, point, d, metric, w->tree->p, reduced);
-    const uint32_t possible = SEM_K(sem_mask_le)(reduced, w->rule.possible) & valid;
+    uint32_t possible = valid;
+    if (d <= 4 || metric == SEM_MINKOWSKI) {
+        sem_kd_tile_distances_f64(tile, point, d, metric, w->tree->p, reduced);
+        possible &= SEM_K(sem_mask_le)(reduced, w->rule.possible);
+    } else { /* four features at a time, until no lane is near enough any more */
+        for (int lane = 0; lane < SEM_TILE; lane++)
+            reduced[lane] = 0;
+        ptrdiff_t f = 0;
+        for (; f + 4 <= d && possible; f += 4) {
+            const double *t = tile + f * SEM_TILE;
+            const double x = point[f], y = point[f + 1], z = point[f + 2], v = point[f + 3];
+            for (int lane = 0; lane < SEM_TILE; lane++) {
+                double sum = sem_kd_add_f64(reduced[lane], t[lane] - x, metric, 0);
+                sum = sem_kd_add_f64(sum, t[SEM_TILE + lane] - y, metric, 0);
+                sum = sem_kd_add_f64(sum, t[2 * SEM_TILE + lane] - z, metric, 0);
+                reduced[lane] = sem_kd_add_f64(sum, t[3 * SEM_TILE + lane] - v, metric, 0);
+            }
+            possible &= SEM_K(sem_mask_le)(reduced, w->rule.possible);
+        }
+        for (; f < d && possible; f++)
+            for (int lane = 0; lane < SEM_TILE; lane++)
+                reduced[lane] = sem_kd_add_f64(reduced[lane], tile[f * SEM_TILE + lane] - point[f],
+                                               metric, 0);
+        possible &= SEM_K(sem_mask_le)(reduced, w->rule.possible);
+    }
     if (!possible)
         return 0;
     const uint32_t sure = SEM_K(sem_mask_le)(reduced, w->rule.sure) & valid;
@@ -356,19 +379,46 @@ SEM_INLINE void SEM_K(sem_dbscan_link_pair)(sem_dbscan *w, int32_t a, int32_t b,
     }
 }
 
+/* Find the components within one leaf that is not tight: each point is compared with those that no
+ * point before it has reached. Nobody else looks at the leaf meanwhile. */
+SEM_INLINE void SEM_K(sem_dbscan_link_inside)(sem_dbscan *w, int32_t leaf, double *point,
+                                              const ptrdiff_t d, const int metric, int *doubt)
+{
+    const sem_kd_node *at = w->tree->nodes + leaf;
+    uint64_t todo = 0;
+    int n_components = 0;
+    for (ptrdiff_t start = at->start; start < at->end; start += SEM_TILE)
+        todo |= (uint64_t)w->core[start / SEM_TILE] << (start - at->start);
+    for (; todo; n_components++) {
+        const int seed = SEM_CTZ64(todo);
+        uint64_t reached = UINT64_C(1) << seed;
+        todo &= ~reached;
+        while (reached && todo) {
+            SEM_K(sem_dbscan_point_box)(w, at->start + SEM_CTZ64(reached), point, d);
+            reached &= reached - 1;
+            for (ptrdiff_t start = at->start; start < at->end; start += SEM_TILE) {
+                const int shift = (int)(start - at->start);
+                const uint32_t open = (uint32_t)(todo >> shift) & 0xffff;
+                if (!open)
+                    continue;
+                uint32_t hits = SEM_K(sem_dbscan_within)(w, w->tree->tiles + start * d, point,
+                                                         open, d, metric, doubt);
+                reached |= (uint64_t)hits << shift;
+                todo &= ~((uint64_t)hits << shift);
+                for (; hits; hits &= hits - 1)
+                    w->parent[start + SEM_CTZ(hits)] = at->start + seed;
+            }
+        }
+    }
+    if (n_components == 1)
+        w->uniform[leaf] = 1;
+}
+
 SEM_INLINE void SEM_K(sem_dbscan_link_unit)(sem_dbscan *w, int32_t unit, double *scratch,
                                             const ptrdiff_t d, const int metric, int *doubt)
 {
     const sem_kd_tree_f64 *tree = w->tree;
-    const sem_kd_node *at = tree->nodes + unit;
     const double *box = SEM_K(sem_dbscan_box)(w, unit, d);
-    if (!w->tight[unit])
-        for (ptrdiff_t i = at->start; i < at->end; i++)
-            if (w->core[i / SEM_TILE] >> (i % SEM_TILE) & 1) {
-                SEM_K(sem_dbscan_point_box)(w, i, scratch, d);
-                SEM_K(sem_dbscan_link_leaf)(w, (int32_t)i, scratch, unit, d, metric, doubt);
-            }
-
     int32_t stack[SEM_KD_STACK];
     int depth = 0;
     for (int32_t node = 0; node != unit;) { /* down to the unit, leaving what lies behind it */
@@ -486,6 +536,22 @@ static SEM_UNUSED int SEM_K(sem_dbscan_count)(sem_dbscan *w, ptrdiff_t first, pt
     {                                                                                              \
         for (ptrdiff_t i = first; i < last; i++)                                                   \
             SEM_K(sem_dbscan_count_tile)(w, i, scratch, D, METRIC, &doubt);                        \
+    }
+    SEM_DBSCAN_EACH(STEP)
+#undef STEP
+    return doubt;
+}
+
+static SEM_UNUSED int SEM_K(sem_dbscan_inside)(sem_dbscan *w, ptrdiff_t first, ptrdiff_t last,
+                                               double *scratch)
+{
+    const ptrdiff_t d = w->tree->n_features;
+    int doubt = 0;
+#define STEP(D, METRIC)                                                                            \
+    {                                                                                              \
+        for (ptrdiff_t i = first; i < last; i++)                                                   \
+            if (!w->tight[w->units[i]])                                                            \
+                SEM_K(sem_dbscan_link_inside)(w, w->units[i], scratch, D, METRIC, &doubt);         \
     }
     SEM_DBSCAN_EACH(STEP)
 #undef STEP

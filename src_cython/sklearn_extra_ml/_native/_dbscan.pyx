@@ -58,6 +58,8 @@ cdef extern from "sem_dbscan.h" nogil:
     void sem_unite(int32_t *parent, int32_t a, int32_t b)
     intp_t sem_dbscan_scratch(intp_t n_features, intp_t leaf_size)
     int sem_dbscan_count(sem_dbscan *work, intp_t first, intp_t last, double *scratch)
+    int SEM_DBSCAN_MAX_LEAF
+    int sem_dbscan_inside(sem_dbscan *work, intp_t first, intp_t last, double *scratch)
     int sem_dbscan_link(sem_dbscan *work, intp_t first, intp_t last, double *scratch)
     int sem_dbscan_label(sem_dbscan *work, const sem_kd_tree_f64 *queries, const uint16_t *wanted,
                          intp_t first, intp_t last, int32_t *best, double *scratch)
@@ -65,6 +67,7 @@ cdef extern from "sem_dbscan.h" nogil:
 
 cdef enum:
     COUNT
+    INSIDE
     LINK
     LABEL
 
@@ -88,6 +91,8 @@ cdef int _begin(sem_dbscan *work, KDTree tree, object rule, const uint8_t[::1] t
     """Fill in what all passes share."""
     if tree.is_float32:
         raise TypeError("The tree must hold float64 points.")
+    if tree.leaf_size > SEM_DBSCAN_MAX_LEAF:
+        raise ValueError(f"The leaves hold {tree.leaf_size} points. Allowed: {SEM_DBSCAN_MAX_LEAF}.")
     if tight.shape[0] != tree.n_nodes or core.shape[0] != tree.f64.n_tiles:
         raise ValueError("The arrays of nodes or tiles do not fit the tree.")
     work.tree = &tree.f64
@@ -119,6 +124,8 @@ cdef int _run(int which, sem_dbscan *work, intp_t n_tasks, intp_t leaf_size, int
             b = min(a + per_task, last)
             if which == COUNT:
                 met = sem_dbscan_count(work, a, b, own)
+            elif which == INSIDE:
+                met = sem_dbscan_inside(work, a, b, own)
             elif which == LINK:
                 met = sem_dbscan_link(work, a, b, own)
             else:
@@ -286,7 +293,8 @@ def link_core_points(
     work.uniform = <uint8_t *> uniform.at
     work.parent = &parent[0]
     n_units = _prepare_units(tree, &work, <int32_t *> units.at, <int32_t *> any_core.at)
-    doubt = _run(LINK, &work, n_units, tree.leaf_size, n_threads, NULL, NULL, NULL)
+    doubt = _run(INSIDE, &work, n_units, tree.leaf_size, n_threads, NULL, NULL, NULL)
+    doubt += _run(LINK, &work, n_units, tree.leaf_size, n_threads, NULL, NULL, NULL)
     for i in range(tree.n_points):
         parent[i] = sem_find(&parent[0], <int32_t> i)
     return doubt != 0
