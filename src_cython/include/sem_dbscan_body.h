@@ -1,7 +1,7 @@
 /* Body of sem_dbscan.h for one instruction set (see there). */
 #if SEM_T(sem_is)
 
-#include "sem_masks.h"
+#include "sem_lanes.h"
 
 /* Lanes of a tile within eps of a point. */
 SEM_INLINE uint32_t SEM_K(sem_dbscan_within)(const sem_dbscan *w, const double *tile,
@@ -12,7 +12,7 @@ SEM_INLINE uint32_t SEM_K(sem_dbscan_within)(const sem_dbscan *w, const double *
     uint32_t possible = valid;
     if (d <= 4 || metric == SEM_MINKOWSKI) {
         sem_kd_tile_distances_f64(tile, point, d, metric, w->tree->p, reduced);
-        possible &= SEM_K(sem_mask_le)(reduced, w->rule.possible);
+        possible &= SEM_K(sem_lanes_le)(reduced, w->rule.possible);
     } else { /* four features at a time, until no lane is near enough any more */
         for (int lane = 0; lane < SEM_TILE; lane++)
             reduced[lane] = 0;
@@ -26,17 +26,17 @@ SEM_INLINE uint32_t SEM_K(sem_dbscan_within)(const sem_dbscan *w, const double *
                 sum = sem_kd_add_f64(sum, t[2 * SEM_TILE + lane] - z, metric, 0);
                 reduced[lane] = sem_kd_add_f64(sum, t[3 * SEM_TILE + lane] - v, metric, 0);
             }
-            possible &= SEM_K(sem_mask_le)(reduced, w->rule.possible);
+            possible &= SEM_K(sem_lanes_le)(reduced, w->rule.possible);
         }
         for (; f < d && possible; f++)
             for (int lane = 0; lane < SEM_TILE; lane++)
                 reduced[lane] = sem_kd_add_f64(reduced[lane], tile[f * SEM_TILE + lane] - point[f],
                                                metric, 0);
-        possible &= SEM_K(sem_mask_le)(reduced, w->rule.possible);
+        possible &= SEM_K(sem_lanes_le)(reduced, w->rule.possible);
     }
     if (!possible)
         return 0;
-    const uint32_t sure = SEM_K(sem_mask_le)(reduced, w->rule.sure) & valid;
+    const uint32_t sure = SEM_K(sem_lanes_le)(reduced, w->rule.sure) & valid;
     if (possible == sure)
         return sure;
     return sure | sem_dbscan_decide(w->tree, &w->rule, reduced, tile, possible & ~sure, point,
@@ -131,7 +131,7 @@ SEM_INLINE void SEM_K(sem_dbscan_count_leaf)(sem_dbscan *w, SEM_K(sem_dbscan_sum
     const double *box = SEM_K(sem_dbscan_box)(w, leaf, d);
     double nearest[SEM_TILE];
     sem_kd_tile_box_min_f64(query_tile, box, d, metric, w->tree->p, nearest);
-    uint32_t lanes = SEM_K(sem_mask_le)(nearest, w->rule.possible) & s->active;
+    uint32_t lanes = SEM_K(sem_lanes_le)(nearest, w->rule.possible) & s->active;
     for (; lanes; lanes &= lanes - 1) {
         const int lane = SEM_CTZ(lanes);
         const uint32_t bit = UINT32_C(1) << lane;
@@ -364,7 +364,7 @@ SEM_INLINE void SEM_K(sem_dbscan_link_pair)(sem_dbscan *w, int32_t a, int32_t b,
         if (!lanes)
             continue;
         sem_kd_tile_box_min_f64(tree->tiles + start * d, box, d, metric, tree->p, nearest);
-        lanes &= SEM_K(sem_mask_le)(nearest, w->rule.possible);
+        lanes &= SEM_K(sem_lanes_le)(nearest, w->rule.possible);
         for (; lanes; lanes &= lanes - 1) {
             const int32_t position = (int32_t)start + SEM_CTZ(lanes);
             if (sem_flag(w->uniform + other) &&
@@ -454,7 +454,7 @@ SEM_INLINE void SEM_K(sem_dbscan_label_leaf)(const sem_dbscan *w, const double *
     double nearest[SEM_TILE];
     sem_kd_tile_box_min_f64(query_tile, SEM_K(sem_dbscan_box)(w, leaf, d), d, metric, w->tree->p,
                             nearest);
-    lanes &= SEM_K(sem_mask_le)(nearest, w->rule.possible);
+    lanes &= SEM_K(sem_lanes_le)(nearest, w->rule.possible);
     for (; lanes; lanes &= lanes - 1) {
         const int lane = SEM_CTZ(lanes);
         for (ptrdiff_t start = at->start;
