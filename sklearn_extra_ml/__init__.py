@@ -10,6 +10,9 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "cluster",
+    "metrics",
+    "model_selection",
+    "plotting",
 ]
 
 

@@ -1,8 +1,8 @@
 """Core distances and spanning trees from all pairs of rows, or from a matrix of their distances.
 
 The way for every metric and for any shape of data: O(n^2) distances, O(n) memory beside the rows
-(a metric of scikit-learn's that fits into its ``working_memory`` is kept as a matrix). Used where no
-tree is, and by the density-based validity, whose core distances need all pairs anyway.
+(a metric of scikit-learn's that fits into its ``working_memory`` is kept as a matrix). Used where
+no tree is, and by the density-based validity, whose core distances need all pairs anyway.
 """
 
 import numpy as np
@@ -96,7 +96,6 @@ class AllPairs:
         else:
             edges, weights = all_pairs_spanning_tree(self.metric, self.rows, core, alpha)
         return self.order[edges], weights
-
 
 
 def matrix_core_distances(D, min_samples):

@@ -89,7 +89,7 @@ class Metric:
             self.code = _CODES[self.name]
 
     def _set_minkowski(self, p, weights):
-        """Take the plain metric for p = 1, 2 and infinity; weights become a scale of the columns."""
+        """Take the plain metric for p = 1, 2 and infinity; make weights a scale of the columns."""
         if not p > 0:
             raise ValueError(
                 f"`metric_params`['p']={p!r} is not positive. Allowed: any number above 0. "
@@ -260,7 +260,9 @@ def _sparse_key(X):
 
     def key(i):
         entries = range(indptr[i], indptr[i + 1])
-        out = [(0, indices[e], data[e]) if data[e] < 0 else (2, -indices[e], data[e]) for e in entries]
+        out = [
+            (0, indices[e], data[e]) if data[e] < 0 else (2, -indices[e], data[e]) for e in entries
+        ]
         return [*out, (1, 0, 0.0)]
 
     return key

@@ -5,6 +5,8 @@ at the fitted row of least mutual reachability. Both searches are exact: by the 
 is asked for more neighbours until none farther away can matter, or by all pairs.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 
@@ -125,7 +127,9 @@ class ReachabilitySearch:
         if len(several):
             line, column = np.nonzero(tied[several])
             candidates = rows[several[line], column]
-            candidates, line = (a[np.argsort(candidates, kind="stable")] for a in (candidates, line))
+            candidates, line = (
+                a[np.argsort(candidates, kind="stable")] for a in (candidates, line)
+            )
             lowest = np.empty(len(several), dtype=np.intp)
             _condense.lowest_rows(
                 np.ascontiguousarray(self.content[candidates]), line.astype(np.intp), lowest
@@ -174,7 +178,4 @@ def _row_keys(X):
     X.sum_duplicates()
     X.eliminate_zeros()
     ends = X.indptr
-    return [
-        (X.indices[a:b].tobytes(), X.data[a:b].tobytes())
-        for a, b in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    return [(X.indices[a:b].tobytes(), X.data[a:b].tobytes()) for a, b in pairwise(ends)]

@@ -53,7 +53,7 @@ class SingleLinkageTree(NamedTuple):
         return np.column_stack([self.left, self.right, self.distance, self.size]).astype(float)
 
     def to_pandas(self):
-        """Return a DataFrame with columns ``parent``, ``left``, ``right``, ``distance``, ``size``."""
+        """Return a DataFrame: ``parent``, ``left``, ``right``, ``distance``, ``size``."""
         import pandas as pd
 
         n_samples = len(self.left) + 1

@@ -113,9 +113,9 @@ class HDBSCAN(
 ):
     """Hierarchical density-based clustering with noise.
 
-    Finds clusters of any shape and of different densities, and leaves rows outside them as noise. It
-    considers DBSCAN for every `eps` at once, as a tree of clusters, and keeps those that persist over
-    the widest range of densities. Good for exploration: the number of clusters is found, and
+    Finds clusters of any shape and of different densities, and leaves rows outside them as noise.
+    It considers DBSCAN for every `eps` at once, as a tree of clusters, and keeps those that persist
+    over the widest range of densities. Good for exploration: the number of clusters is found, and
     `min_cluster_size` has a plain meaning. Not the tool when every row must get a cluster, or when
     clusters overlap so much that no thinner region lies between them (use mixtures then).
 
@@ -406,8 +406,8 @@ class HDBSCAN(
         """Soft membership of each row in each cluster.
 
         The membership of a row is its strength, `probabilities_` for fitted rows, divided among the
-        clusters in proportion to 1 / (least mutual reachability to a row of the cluster)^2, the rule
-        of fuzzy c-means. Where a row has a label, its largest membership is in that cluster. Noise
+        clusters in proportion to 1 / (least mutual reachability to a row of the cluster)^2, the
+        rule of fuzzy c-means. Where a row has a label, its largest membership is in that cluster. Noise
         has a strength too: (density at which the row meets the nearest cluster) / (highest density
         of that cluster).
 
@@ -577,7 +577,9 @@ class HDBSCAN(
         content = X
         if sparse.issparse(X):
             content = np.full((n_samples, 1), np.inf)
-            content[rows.finite[lexicographic_order(X[rows.finite])], 0] = np.arange(len(rows.finite))
+            content[rows.finite[lexicographic_order(X[rows.finite])], 0] = np.arange(
+                len(rows.finite)
+            )
         if not rows.all_finite:
             X = X[rows.finite]
         metric = Metric(self.metric, self.metric_params, X, n_threads)

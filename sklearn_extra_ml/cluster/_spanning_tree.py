@@ -52,7 +52,8 @@ class MinimumSpanningTree(NamedTuple):
 
 
 # The classes below are the ways to core distances and spanning tree, `AllPairs` of the core is one
-# more: `core_distances(min_samples)`, then `spanning_tree(core_distances, alpha)` -> edges, weights.
+# more: `core_distances(min_samples)`, then `spanning_tree(core_distances, alpha)`, which returns
+# edges and weights.
 
 
 def tree_of(metric, rows):

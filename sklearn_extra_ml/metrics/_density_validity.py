@@ -22,9 +22,7 @@ from .._core._validation import Interval, StrOptions, bad_value, validate_params
     },
     prefer_skip_nested_validation=True,
 )
-def dbcv_score(
-    X, labels, *, metric="euclidean", metric_params=None, n_features=None, n_jobs=None
-):
+def dbcv_score(X, labels, *, metric="euclidean", metric_params=None, n_features=None, n_jobs=None):
     r"""Density-based clustering validity (DBCV) of a clustering.
 
     For each cluster the sparsest place inside it, :math:`\mathrm{DSC}`, is held against the densest
@@ -33,13 +31,13 @@ def dbcv_score(
 
     .. math:: \frac{\mathrm{DSPC}_i - \mathrm{DSC}_i}{\max(\mathrm{DSPC}_i, \mathrm{DSC}_i)}
 
-    over clusters, weighted by their share of *all* rows, so noise lowers it. Unlike the silhouette it
-    suits clusters of any shape. 1 is best, -1 worst.
+    over clusters, weighted by their share of *all* rows, so noise lowers it. Unlike the silhouette
+    it suits clusters of any shape. 1 is best, -1 worst.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features), or (n_samples, n_samples)
-        Rows, or their distances if ``metric="precomputed"``. Rows that are not finite must be noise.
+        Rows, or their distances if ``metric="precomputed"``. Rows not finite must be noise.
 
     labels : array-like of shape (n_samples,)
         Integers; a negative one is noise.

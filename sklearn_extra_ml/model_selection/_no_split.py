@@ -8,8 +8,8 @@ class NoSplit(BaseCrossValidator):
     """One split whose training and test set are both all rows.
 
     Clustering is judged on the rows that were clustered: there is no target to overfit, and a
-    cluster that half of the rows show differs from the one that all of them show. Pass it as `cv` to
-    `GridSearchCV` for estimators whose `score` needs no `y`.
+    cluster that half of the rows show differs from the one that all of them show. Pass it as `cv`
+    to `GridSearchCV` for estimators whose `score` needs no `y`.
 
     See Also
     --------

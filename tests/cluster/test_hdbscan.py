@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import sklearn.cluster
-from reference.hdbscan import distances, hdbscan, mutual_reachability
-from reference.hdbscan_data import DATA_SETS, SETTINGS, blobs, make
 from sklearn.metrics import adjusted_rand_score
 
+from reference.hdbscan import distances, hdbscan, mutual_reachability
+from reference.hdbscan_data import DATA_SETS, SETTINGS, blobs, make
 from sklearn_extra_ml.cluster import HDBSCAN
 
 NAMED = pytest.mark.parametrize(
@@ -36,9 +36,8 @@ def reachability(D, setting):
 def same_partition(a, b):
     """Equal but for the numbers of the clusters; noise must be noise in both."""
     pairs = set(zip(a.tolist(), b.tolist(), strict=True))
-    return (
-        np.array_equal(a == -1, b == -1)
-        and len(pairs) == len(set(a.tolist())) == len(set(b.tolist()))
+    return np.array_equal(a == -1, b == -1) and len(pairs) == len(set(a.tolist())) == len(
+        set(b.tolist())
     )
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import sklearn.cluster
-from reference.hdbscan import distances, hdbscan, mutual_reachability
-from reference.hdbscan_data import DATA_SETS, blobs, make
 from scipy import sparse
 
+from reference.hdbscan import distances, hdbscan, mutual_reachability
+from reference.hdbscan_data import DATA_SETS, blobs, make
 from sklearn_extra_ml.cluster import HDBSCAN
 
 
@@ -31,7 +31,9 @@ def knn_graph(D, k):
 @pytest.mark.parametrize("store_centers", [None, "both"])
 def test_rows_that_are_not_finite_get_their_own_labels(X, store_centers):
     clean = HDBSCAN(store_centers=store_centers).fit(X)
-    dirty = np.insert(X, [0, 50, 70], [[np.nan, 0, 0], [np.inf, 0, 0], [-np.inf, np.nan, 0]], axis=0)
+    dirty = np.insert(
+        X, [0, 50, 70], [[np.nan, 0, 0], [np.inf, 0, 0], [-np.inf, np.nan, 0]], axis=0
+    )
     model = HDBSCAN(store_centers=store_centers).fit(dirty)
     keep = np.isfinite(dirty).all(axis=1)
     np.testing.assert_array_equal(model.labels_[keep], clean.labels_)
@@ -156,7 +158,9 @@ def test_components_of_a_graph_join_at_infinity(X):
         assert np.isfinite(model.probabilities_).all()
         assert not set(model.labels_[:60]) & set(model.labels_[60:]) - {-1}
         assert np.isfinite(model.minimum_spanning_tree_.weights).all()
-    assert len(HDBSCAN(metric="precomputed").fit(distances(X)).minimum_spanning_tree_.weights) == 119
+    assert (
+        len(HDBSCAN(metric="precomputed").fit(distances(X)).minimum_spanning_tree_.weights) == 119
+    )
 
 
 def test_max_distance_joins_what_a_graph_leaves_apart(X):

@@ -4,13 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
-from reference.hdbscan import distances
-from reference.hdbscan_data import KINDS, SETTINGS, blobs, make
 from sklearn.callback import ProgressBar
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+from reference.hdbscan import distances
+from reference.hdbscan_data import KINDS, SETTINGS, blobs, make
 from sklearn_extra_ml.cluster import HDBSCAN
 from sklearn_extra_ml.model_selection import NoSplit
 

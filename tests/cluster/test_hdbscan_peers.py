@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from reference.hdbscan_data import blobs
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
+from reference.hdbscan_data import blobs
 from sklearn_extra_ml.cluster import HDBSCAN
 
 
@@ -55,7 +55,9 @@ def test_predict_agrees_with_labels_and_epsilon(X):
     for epsilon in (0.0, 1.0, 3.0):
         model = HDBSCAN(cluster_selection_epsilon=epsilon).fit(X)
         np.testing.assert_array_equal(model.predict(X), model.labels_)
-        assert set(model.predict(X + 0.05).tolist()) <= set(range(-1, len(model.selected_clusters_)))
+        assert set(model.predict(X + 0.05).tolist()) <= set(
+            range(-1, len(model.selected_clusters_))
+        )
 
 
 def test_duplicates_give_finite_memberships_and_scores():
@@ -136,7 +138,7 @@ def test_whole_cluster_does_not_become_noise_beside_a_denser_one(rng):
 
 def test_deep_trees_need_no_recursion():
     """hdbscan#414, hdbscan#149, fast_hdbscan#18: stack overflow in the tree walks."""
-    # Gaps that shrink row by row, pairs at every level: the condensed tree is as deep as it is long.
+    # Gaps that shrink row by row, pairs at every level: the tree is as deep as it is long.
     x = np.cumsum(np.repeat(1.0 / np.arange(1, 20_001), 2) * np.tile([1.0, 1e-3], 20_000))
     model = HDBSCAN(min_cluster_size=2, min_samples=1, cluster_selection_method="leaf")
     model.fit(x[:, None])

@@ -19,7 +19,7 @@ def core_distance(others, n_features):
 
 
 def spanning_tree(R, D):
-    """Edges (weight, i, j) of the minimum spanning tree; of equal weights the shorter is lighter."""
+    """Edges (weight, i, j) of the minimum spanning tree; of equal weights the shorter one."""
     inside, edges = {0}, []
     while len(inside) < len(R):
         weight, _, i, j = min(

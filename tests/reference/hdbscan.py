@@ -1,6 +1,6 @@
 """HDBSCAN as the papers define it, in plain Python: components of the graph at every level.
 
-Slow on purpose: all pairs, sets of rows, no spanning tree. Edges of equal weight are added together.
+Slow on purpose: all pairs, sets of rows, no spanning tree. Equal weights are added together.
 """
 
 import math
