@@ -288,7 +288,7 @@ class DBSCAN(
                 X,
                 search.rule,
                 search.metric,
-                effective_n_threads(self.n_jobs),
+                self._n_threads(X),
             )
         return _neighborhoods.label_by_search(
             _neighborhoods.search_in(search.neighbors.fit(self.components_), X),
@@ -331,7 +331,7 @@ class DBSCAN(
                 self._n_features_out,
                 X,
                 search.metric,
-                effective_n_threads(self.n_jobs),
+                self._n_threads(X),
             )
         else:
             found = _neighborhoods.nearest_by_search(
@@ -343,6 +343,10 @@ class DBSCAN(
     def _n_features_out(self):
         """Number of clusters: of the columns that `transform` returns."""
         return int(self.labels_.max(initial=-1)) + 1
+
+    def _n_threads(self, X):
+        """Number of threads for `X`: starting them costs more than a few thousand rows do."""
+        return min(effective_n_threads(self.n_jobs), 1 + X.shape[0] // 2048)
 
     def _validate(self, X, *, reset):
         _neighborhoods.check_sparse_indices(X)
@@ -385,7 +389,7 @@ class DBSCAN(
             found = _neighborhoods.search_in(search.neighbors.fit(X), X)(rows)
             return _neighborhoods.total_weights(found, sample_weight) >= self.min_samples
 
-        n_threads = effective_n_threads(self.n_jobs)
+        n_threads = self._n_threads(X)
         with stage("tree"):
             tree = _density.grow_tree(X, search.metric, n_threads)
         return _density.cluster_by_tree(

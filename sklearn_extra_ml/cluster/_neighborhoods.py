@@ -29,15 +29,17 @@ def search_in(neighbors, X):
     working_memory = min(WORKING_MEMORY, get_config()["working_memory"])
 
     def search(rows):
+        # All rows as one array are compared through other routines: take those, as scikit-learn.
+        block = X if len(rows) == X.shape[0] else X[rows]
         with config_context(working_memory=working_memory):
-            return list(neighbors.radius_neighbors(X[rows], return_distance=False))
+            return list(neighbors.radius_neighbors(block, return_distance=False))
 
     return search
 
 
 def search_blocks(search, rows):
     """Yield `rows` in blocks, each with its neighbourhoods: blocks of about `BLOCK_NEIGHBORS`."""
-    start, size = 0, 128
+    start, size = 0, max(128, BLOCK_NEIGHBORS // max(len(rows), 1))
     while start < len(rows):
         block = rows[start : start + size]
         found = search(block)
