@@ -6,11 +6,6 @@
 #include "sem_atomic.h"
 #include "sem_kd_tree.h"
 
-enum {
-    SEM_EXACT = 1,    /* candidate is the point's least edge out of its component */
-    SEM_LIST_USED = 2 /* every listed neighbour is in the point's own component */
-};
-
 #define SEM_REAL float
 #define SEM_T(name) name##_f32
 #include "sem_boruvka_state.h"

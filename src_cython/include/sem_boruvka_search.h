@@ -78,7 +78,7 @@ SEM_INLINE uint32_t SEM_K(sem_begin_tile)(SEM_K(sem_boruvka_tile) * s, int count
     for (int q = 0; q < count; q++) {
         const int32_t i = s->first + q, own = b->component[i];
         s->radius[q] = -1;
-        if (b->state[i] & SEM_EXACT)
+        if (b->exact[i])
             continue;
         const SEM_REAL bound = SEM_T(sem_atomic_load)(b->bound + own);
         if (b->lower[i] > bound)

@@ -14,7 +14,8 @@ typedef struct {
     int32_t *found;                /* (n_points,): exact candidate that this round's search found */
     SEM_REAL *found_reduced;       /* (n_points,) */
     SEM_REAL *lower;               /* (n_points,): no edge out of the component weighs less */
-    uint8_t *state;                /* (n_points,): SEM_EXACT, SEM_LIST_USED */
+    uint8_t *exact;                /* (n_points,): the candidate is the point's least edge */
+    uint16_t *n_own;               /* (n_points,): leading listed neighbours of its own component */
     int32_t *best;                 /* (n_points,): by component: point that holds its best edge */
     SEM_REAL *bound;               /* (n_points,): by component: weight of the best edge known */
 } SEM_T(sem_boruvka);
@@ -58,14 +59,30 @@ SEM_INLINE SEM_T(sem_edge_key) SEM_T(sem_key_at)(const SEM_T(sem_boruvka) * b, i
                              b->tree->perm[j]);
 }
 
+/* Whether the candidate edge of point i comes before that of point j. Rows are read only for ties:
+ * they lie all over memory. */
+SEM_INLINE int SEM_T(sem_offers_less)(const SEM_T(sem_boruvka) * b, int32_t i, int32_t j)
+{
+    const int32_t i_end = b->candidate[i], j_end = b->candidate[j];
+    const SEM_REAL i_reduced = b->candidate_reduced[i], j_reduced = b->candidate_reduced[j];
+    const SEM_REAL i_weight =
+        SEM_T(sem_key_of)(b->core[i], b->core[i_end], i_reduced, 0, 0).weight;
+    const SEM_REAL j_weight =
+        SEM_T(sem_key_of)(b->core[j], b->core[j_end], j_reduced, 0, 0).weight;
+    if (i_weight != j_weight)
+        return i_weight < j_weight;
+    if (i_reduced != j_reduced)
+        return i_reduced < j_reduced;
+    return SEM_T(sem_key_less)(SEM_T(sem_key_at)(b, i), SEM_T(sem_key_at)(b, j));
+}
+
 /* Offer the candidate edge of point i to its component. Candidates must not change meanwhile; the
  * winner is then unique, whatever the order of the offers. */
 SEM_INLINE void SEM_T(sem_offer)(SEM_T(sem_boruvka) * b, int32_t i)
 {
     int32_t *best = b->best + b->component[i];
-    const SEM_T(sem_edge_key) key = SEM_T(sem_key_at)(b, i);
     int32_t holder = sem_load_i32(best);
-    while (holder < 0 || SEM_T(sem_key_less)(key, SEM_T(sem_key_at)(b, holder)))
+    while (holder < 0 || SEM_T(sem_offers_less)(b, i, holder))
         if (sem_cas_i32(best, &holder, i))
             break;
 }
@@ -76,51 +93,52 @@ static SEM_UNUSED void SEM_T(sem_boruvka_from_lists)(SEM_T(sem_boruvka) * b, ptr
                                                      ptrdiff_t last)
 {
     const ptrdiff_t k = b->k;
+    const int32_t *perm = b->tree->perm;
     for (ptrdiff_t i = first; i < last; i++) {
         const int32_t own = b->component[i];
-        const int32_t known = b->candidate[i];
-        if (known >= 0 && (b->state[i] & SEM_EXACT) && b->component[known] != own) {
-            SEM_T(sem_offer)(b, (int32_t)i);
-            continue;
+        if (b->exact[i]) {
+            if (b->component[b->candidate[i]] != own) {
+                SEM_T(sem_offer)(b, (int32_t)i);
+                continue;
+            }
+            b->exact[i] = 0;
         }
-        b->state[i] &= (uint8_t)~SEM_EXACT;
         b->candidate[i] = -1;
-        if (b->state[i] & SEM_LIST_USED)
-            continue;
         const SEM_REAL *reduced = b->list_reduced + i * k;
         const int32_t *positions = b->list_positions + i * k;
+        ptrdiff_t l = b->n_own[i];
+        while (l < k && b->component[positions[l]] == own)
+            l++;
+        b->n_own[i] = (uint16_t)(l < UINT16_MAX ? l : UINT16_MAX);
+        if (l == k)
+            continue;
         const SEM_REAL core = b->core[i];
-        SEM_T(sem_edge_key) least = {0, 0, 0, 0};
+        SEM_REAL weight = (SEM_REAL)INFINITY, distance = (SEM_REAL)INFINITY;
         int32_t found = -1;
-        for (ptrdiff_t l = 0; l < k; l++) {
-            const int32_t j = positions[l];
+        for (; l < k; l++) {
             /* Later neighbours are farther: none can weigh less than this distance. */
-            if (found >= 0 && (reduced[l] > least.weight ||
-                               (core >= least.weight && reduced[l] > least.reduced)))
+            if (reduced[l] > weight || (core >= weight && reduced[l] > distance))
                 break;
+            const int32_t j = positions[l];
             if (b->component[j] == own)
                 continue;
-            const SEM_T(sem_edge_key) key = SEM_T(sem_key_of)(
-                core, b->core[j], reduced[l], b->tree->perm[i], b->tree->perm[j]);
-            if (found < 0 || SEM_T(sem_key_less)(key, least)) {
-                least = key;
+            SEM_REAL here = core > b->core[j] ? core : b->core[j];
+            here = here > reduced[l] ? here : reduced[l];
+            if (here > weight || (here == weight && reduced[l] > distance))
+                continue;
+            if (found < 0 || here < weight || reduced[l] < distance ||
+                SEM_T(sem_key_less)(SEM_T(sem_key_of)(0, 0, 0, perm[i], perm[j]),
+                                    SEM_T(sem_key_of)(0, 0, 0, perm[i], perm[found]))) {
+                weight = here;
+                distance = reduced[l];
                 found = j;
             }
         }
-        /* A neighbour that is not listed is no nearer than the last that is. */
-        const SEM_REAL last_reduced = reduced[k - 1];
-        const SEM_REAL unlisted = core > last_reduced ? core : last_reduced;
-        if (b->lower[i] < unlisted)
-            b->lower[i] = unlisted;
-        if (found < 0) {
-            b->state[i] |= SEM_LIST_USED;
-            continue;
-        }
         b->candidate[i] = found;
-        b->candidate_reduced[i] = least.reduced;
-        if (least.weight <= b->lower[i]) {
-            b->state[i] |= SEM_EXACT;
-            b->lower[i] = least.weight;
+        b->candidate_reduced[i] = distance;
+        if (weight <= b->lower[i]) {
+            b->exact[i] = 1;
+            b->lower[i] = weight;
         }
         SEM_T(sem_offer)(b, (int32_t)i);
     }
@@ -140,7 +158,7 @@ static SEM_UNUSED void SEM_T(sem_boruvka_take_found)(SEM_T(sem_boruvka) * b, ptr
         } else {
             b->candidate[i] = b->found[i];
             b->candidate_reduced[i] = b->found_reduced[i];
-            b->state[i] |= SEM_EXACT;
+            b->exact[i] = 1;
         }
     }
 }
@@ -176,7 +194,7 @@ static SEM_UNUSED ptrdiff_t SEM_T(sem_boruvka_merge)(SEM_T(sem_boruvka) * b, int
     ptrdiff_t n_edges = 0, n_left = 0;
     for (ptrdiff_t r = 0; r < *n_roots; r++) {
         const int32_t holder = b->best[roots[r]];
-        if (holder < 0 || (only_exact && !(b->state[holder] & SEM_EXACT)))
+        if (holder < 0 || (only_exact && !b->exact[holder]))
             continue;
         const int32_t other = b->candidate[holder];
         const int32_t own_root = SEM_T(sem_root)(root_of, roots[r]);

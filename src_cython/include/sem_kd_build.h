@@ -17,8 +17,9 @@
 
 typedef struct {
     int32_t node;
-    int32_t first; /* first leaf */
-    int32_t last;  /* one past the last leaf */
+    int32_t first;  /* first leaf */
+    int32_t last;   /* one past the last leaf */
+    int32_t buffer; /* where its points stand */
 } sem_kd_span;
 
 #define SEM_REAL float

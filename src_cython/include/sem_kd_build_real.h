@@ -6,15 +6,16 @@ typedef struct {
     int32_t from; /* where the point stands, relative to the node's first position */
 } SEM_T(sem_kd_item);
 
-/* What the build works on; `points`, `rows` are permuted into tree order, the rest is scratch. */
+/* What the build works on. A node's points stand in one of two buffers (`sem_kd_span.buffer`) and
+ * move to the other when it is split. */
 typedef struct {
     ptrdiff_t n_points;
     ptrdiff_t n_features;
     ptrdiff_t leaf_size;
-    SEM_REAL *points;        /* (n_points, n_features) */
-    SEM_REAL *moved;         /* (n_points, n_features) */
-    int32_t *rows;           /* (n_points,) */
-    SEM_T(sem_kd_item) * items; /* (n_points,) */
+    SEM_REAL *points[2];        /* (n_points, n_features) */
+    int32_t *rows;              /* (n_points,): ends as the tree's perm */
+    SEM_T(sem_kd_item) * items; /* (n_points,): scratch */
+    SEM_REAL *tiles;
     SEM_REAL *boxes;
     sem_kd_node *nodes;
 } SEM_T(sem_kd_build);
@@ -88,44 +89,93 @@ static SEM_UNUSED void SEM_T(sem_kd_select)(SEM_T(sem_kd_item) * items, ptrdiff_
         SEM_T(sem_kd_sort_items)(items, n);
 }
 
-/* Fill in the node of `span`: box, smallest row, positions; for an inner node also permute its
- * points around the split. Return the first leaf of the right child, 0 for a leaf. */
-static SEM_UNUSED ptrdiff_t SEM_T(sem_kd_split)(SEM_T(sem_kd_build) * build, sem_kd_span span)
+/* Open the node of a range of points: positions and an empty box. */
+SEM_INLINE void SEM_T(sem_kd_open)(SEM_T(sem_kd_build) * build, sem_kd_span span)
 {
-    const ptrdiff_t d = build->n_features, leaf_size = build->leaf_size;
-    const ptrdiff_t start = span.first * leaf_size;
-    const ptrdiff_t stop = span.last * leaf_size;
-    const ptrdiff_t end = stop < build->n_points ? stop : build->n_points;
-    const ptrdiff_t n = end - start, n_leaves = span.last - span.first;
-    SEM_REAL *points = build->points + start * d, *moved = build->moved + start * d;
-    int32_t *rows = build->rows + start;
+    const ptrdiff_t d = build->n_features, stop = span.last * build->leaf_size;
     SEM_REAL *lo = build->boxes + (ptrdiff_t)span.node * 2 * d, *hi = lo + d;
     sem_kd_node *node = build->nodes + span.node;
-
-    memcpy(lo, points, (size_t)d * sizeof *lo);
-    memcpy(hi, points, (size_t)d * sizeof *hi);
-    int32_t min_row = rows[0];
-    for (ptrdiff_t i = 1; i < n; i++) {
-        const SEM_REAL *x = points + i * d;
-        for (ptrdiff_t f = 0; f < d; f++) {
-            lo[f] = x[f] < lo[f] ? x[f] : lo[f];
-            hi[f] = x[f] > hi[f] ? x[f] : hi[f];
-        }
-        min_row = rows[i] < min_row ? rows[i] : min_row;
-    }
-    node->start = (int32_t)start;
-    node->end = (int32_t)end;
-    node->min_row = min_row;
     node->right = 0;
-    if (n_leaves == 1)
-        return 0;
+    node->start = (int32_t)(span.first * build->leaf_size);
+    node->end = (int32_t)(stop < build->n_points ? stop : build->n_points);
+    node->min_row = INT32_MAX;
+    for (ptrdiff_t f = 0; f < d; f++) {
+        lo[f] = (SEM_REAL)INFINITY;
+        hi[f] = -(SEM_REAL)INFINITY;
+    }
+}
+
+/* Append `items`' points to `to`, their rows to `rows`, and widen the node's box around them. */
+SEM_INLINE void SEM_T(sem_kd_move)(const SEM_REAL *from, SEM_REAL *to, int32_t *rows,
+                                   const SEM_T(sem_kd_item) * items, ptrdiff_t n,
+                                   const ptrdiff_t d, SEM_REAL *lo, SEM_REAL *hi,
+                                   int32_t *node_min_row)
+{
+    SEM_REAL low[4], high[4];
+    int32_t min_row = INT32_MAX;
+    if (d <= 3)
+        for (ptrdiff_t f = 0; f < d; f++) {
+            low[f] = lo[f];
+            high[f] = hi[f];
+        }
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const SEM_REAL *x = from + (ptrdiff_t)items[i].from * d;
+        rows[i] = items[i].row;
+        min_row = items[i].row < min_row ? items[i].row : min_row;
+        for (ptrdiff_t f = 0; f < d; f++) {
+            const SEM_REAL v = x[f];
+            to[i * d + f] = v;
+            if (d <= 3) {
+                low[f] = v < low[f] ? v : low[f];
+                high[f] = v > high[f] ? v : high[f];
+            } else {
+                lo[f] = v < lo[f] ? v : lo[f];
+                hi[f] = v > hi[f] ? v : hi[f];
+            }
+        }
+    }
+    if (d <= 3)
+        for (ptrdiff_t f = 0; f < d; f++) {
+            lo[f] = low[f];
+            hi[f] = high[f];
+        }
+    *node_min_row = min_row;
+}
+
+/* Transpose a leaf's points into its tiles; lanes without a point get +infinity. */
+SEM_INLINE void SEM_T(sem_kd_fill_leaf)(SEM_T(sem_kd_build) * build, const sem_kd_node *leaf,
+                                        const SEM_REAL *points, const ptrdiff_t d)
+{
+    for (ptrdiff_t start = leaf->start; start < leaf->end; start += SEM_TILE) {
+        SEM_REAL *tile = build->tiles + start * d;
+        const SEM_REAL *x = points + start * d;
+        const ptrdiff_t left = leaf->end - start;
+        const int count = left < SEM_TILE ? (int)left : SEM_TILE;
+        for (ptrdiff_t f = 0; f < d; f++) {
+            for (int lane = 0; lane < count; lane++)
+                tile[f * SEM_TILE + lane] = x[lane * d + f];
+            for (int lane = count; lane < SEM_TILE; lane++)
+                tile[f * SEM_TILE + lane] = (SEM_REAL)INFINITY;
+        }
+    }
+}
+
+/* Where to split: how many points go left. The items are arranged for it. */
+static SEM_UNUSED ptrdiff_t SEM_T(sem_kd_choose)(SEM_T(sem_kd_build) * build, sem_kd_span span,
+                                                 const SEM_REAL *points)
+{
+    const ptrdiff_t d = build->n_features, leaf_size = build->leaf_size;
+    const sem_kd_node *node = build->nodes + span.node;
+    const SEM_REAL *lo = build->boxes + (ptrdiff_t)span.node * 2 * d, *hi = lo + d;
+    const ptrdiff_t n = node->end - node->start, n_leaves = span.last - span.first;
+    SEM_T(sem_kd_item) *items = build->items + node->start;
+    const int32_t *rows = build->rows + node->start;
 
     ptrdiff_t widest = 0;
     for (ptrdiff_t f = 1; f < d; f++)
         if (hi[f] - lo[f] > hi[widest] - lo[widest])
             widest = f;
     const SEM_REAL middle = lo[widest] / 2 + hi[widest] / 2;
-    SEM_T(sem_kd_item) *items = build->items + start;
     ptrdiff_t n_below = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         items[i].key = points[i * d + widest];
@@ -139,48 +189,85 @@ static SEM_UNUSED ptrdiff_t SEM_T(sem_kd_split)(SEM_T(sem_kd_build) * build, sem
     if (hi[widest] == lo[widest])
         n_left = n_leaves / 2;
     const ptrdiff_t target = n_left * leaf_size;
-    const SEM_T(sem_kd_item) at_middle = {middle, INT32_MAX, 0};
     if (n_below == n || n_below == 0) {
         SEM_T(sem_kd_select)(items, n, target);
-    } else {
-        n_below = SEM_T(sem_kd_partition)(items, n, at_middle);
-        if (target < n_below)
-            SEM_T(sem_kd_select)(items, n_below, target);
-        else
-            SEM_T(sem_kd_select)(items + n_below, n - n_below, target - n_below);
+        return target;
     }
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const SEM_REAL *from = points + (ptrdiff_t)items[i].from * d;
-        for (ptrdiff_t f = 0; f < d; f++)
-            moved[i * d + f] = from[f];
-        rows[i] = items[i].row;
-    }
-    memcpy(points, moved, (size_t)(n * d) * sizeof *points);
-    node->right = (int32_t)(span.node + 2 * n_left);
-    return span.first + n_left;
+    const SEM_T(sem_kd_item) at_middle = {middle, INT32_MAX, 0};
+    n_below = SEM_T(sem_kd_partition)(items, n, at_middle);
+    if (target < n_below)
+        SEM_T(sem_kd_select)(items, n_below, target);
+    else
+        SEM_T(sem_kd_select)(items + n_below, n - n_below, target - n_below);
+    return target;
 }
 
-SEM_INLINE void SEM_T(sem_kd_children)(sem_kd_span span, ptrdiff_t middle, sem_kd_span *left,
-                                       sem_kd_span *right)
+/* Split an open node: its points move to the other buffer, its children are opened. A leaf's go to
+ * their tiles. Returns whether there are children. */
+SEM_INLINE int SEM_T(sem_kd_split_d)(SEM_T(sem_kd_build) * build, sem_kd_span span,
+                                     sem_kd_span *left, sem_kd_span *right, const ptrdiff_t d)
 {
+    sem_kd_node *node = build->nodes + span.node;
+    const SEM_REAL *points = build->points[span.buffer];
+    if (span.last - span.first == 1) {
+        SEM_T(sem_kd_fill_leaf)(build, node, points, d);
+        return 0;
+    }
+    const ptrdiff_t start = node->start, n = node->end - start;
+    const ptrdiff_t target = SEM_T(sem_kd_choose)(build, span, points + start * d);
+    const int32_t n_left = (int32_t)(target / build->leaf_size);
+    node->right = span.node + 2 * n_left;
     left->node = span.node + 1;
     left->first = span.first;
-    left->last = right->first = (int32_t)middle;
-    right->node = (int32_t)(span.node + 2 * (middle - span.first));
+    left->last = right->first = span.first + n_left;
+    right->node = node->right;
     right->last = span.last;
+    left->buffer = right->buffer = 1 - span.buffer;
+    SEM_T(sem_kd_open)(build, *left);
+    SEM_T(sem_kd_open)(build, *right);
+    SEM_REAL *to = build->points[1 - span.buffer] + start * d;
+    SEM_REAL *box = build->boxes + (ptrdiff_t)left->node * 2 * d;
+    SEM_T(sem_kd_move)(points + start * d, to, build->rows + start, build->items + start, target, d,
+                       box, box + d, &build->nodes[left->node].min_row);
+    box = build->boxes + (ptrdiff_t)right->node * 2 * d;
+    SEM_T(sem_kd_move)(points + start * d, to + target * d, build->rows + start + target,
+                       build->items + start + target, n - target, d, box, box + d,
+                       &build->nodes[right->node].min_row);
+    return 1;
 }
 
-/* Split one node; return whether it has children. */
-static SEM_UNUSED int SEM_T(sem_kd_split_once)(SEM_T(sem_kd_build) * build, sem_kd_span span,
-                                               sem_kd_span *left, sem_kd_span *right)
+static SEM_UNUSED int SEM_T(sem_kd_split)(SEM_T(sem_kd_build) * build, sem_kd_span span,
+                                          sem_kd_span *left, sem_kd_span *right)
 {
-    const ptrdiff_t middle = SEM_T(sem_kd_split)(build, span);
-    if (middle)
-        SEM_T(sem_kd_children)(span, middle, left, right);
-    return middle != 0;
+    switch (build->n_features) {
+    case 1:
+        return SEM_T(sem_kd_split_d)(build, span, left, right, 1);
+    case 2:
+        return SEM_T(sem_kd_split_d)(build, span, left, right, 2);
+    case 3:
+        return SEM_T(sem_kd_split_d)(build, span, left, right, 3);
+    default:
+        return SEM_T(sem_kd_split_d)(build, span, left, right, build->n_features);
+    }
 }
 
-/* Build the whole subtree of `span`. */
+/* Open the root: its box is the box of all points, which stand in buffer 0. */
+static SEM_UNUSED void SEM_T(sem_kd_open_root)(SEM_T(sem_kd_build) * build, sem_kd_span root)
+{
+    const ptrdiff_t d = build->n_features;
+    SEM_REAL *lo = build->boxes, *hi = lo + d;
+    SEM_T(sem_kd_open)(build, root);
+    build->nodes[0].min_row = 0;
+    for (ptrdiff_t i = 0; i < build->n_points; i++) {
+        const SEM_REAL *x = build->points[0] + i * d;
+        for (ptrdiff_t f = 0; f < d; f++) {
+            lo[f] = x[f] < lo[f] ? x[f] : lo[f];
+            hi[f] = x[f] > hi[f] ? x[f] : hi[f];
+        }
+    }
+}
+
+/* Build the whole subtree of `span`, which is open. */
 static SEM_UNUSED void SEM_T(sem_kd_build_subtree)(SEM_T(sem_kd_build) * build, sem_kd_span span)
 {
     sem_kd_span stack[SEM_KD_STACK];
@@ -188,29 +275,7 @@ static SEM_UNUSED void SEM_T(sem_kd_build_subtree)(SEM_T(sem_kd_build) * build, 
     stack[depth++] = span;
     while (depth) {
         span = stack[--depth];
-        const ptrdiff_t middle = SEM_T(sem_kd_split)(build, span);
-        if (middle) {
-            SEM_T(sem_kd_children)(span, middle, stack + depth + 1, stack + depth);
+        if (SEM_T(sem_kd_split)(build, span, stack + depth + 1, stack + depth))
             depth += 2;
-        }
-    }
-}
-
-/* Transpose the points of tiles [first, last) into place; lanes without a point get +infinity. */
-static SEM_UNUSED void SEM_T(sem_kd_fill_tiles)(const SEM_REAL *points, ptrdiff_t n_points,
-                                                ptrdiff_t d, ptrdiff_t first, ptrdiff_t last,
-                                                SEM_REAL *tiles)
-{
-    for (ptrdiff_t t = first; t < last; t++) {
-        SEM_REAL *tile = tiles + t * d * SEM_TILE;
-        const SEM_REAL *x = points + t * SEM_TILE * d;
-        const ptrdiff_t left = n_points - t * SEM_TILE;
-        const int count = left < SEM_TILE ? (int)left : SEM_TILE;
-        for (ptrdiff_t f = 0; f < d; f++) {
-            for (int lane = 0; lane < count; lane++)
-                tile[f * SEM_TILE + lane] = x[lane * d + f];
-            for (int lane = count; lane < SEM_TILE; lane++)
-                tile[f * SEM_TILE + lane] = (SEM_REAL)INFINITY;
-        }
     }
 }

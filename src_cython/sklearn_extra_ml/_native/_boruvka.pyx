@@ -46,7 +46,7 @@ import time
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from libc.stdlib cimport free, malloc
 
 from sklearn_extra_ml._native._kd_tree cimport (
@@ -75,7 +75,8 @@ cdef extern from "sem_boruvka.h" nogil:
         int32_t *found
         float *found_reduced
         float *lower
-        uint8_t *state
+        uint8_t *exact
+        uint16_t *n_own
         int32_t *best
         float *bound
 
@@ -93,7 +94,8 @@ cdef extern from "sem_boruvka.h" nogil:
         int32_t *found
         double *found_reduced
         double *lower
-        uint8_t *state
+        uint8_t *exact
+        uint16_t *n_own
         int32_t *best
         double *bound
 
@@ -284,7 +286,8 @@ def spanning_tree(
         int32_t *found
         floating *found_reduced
         floating *lower
-        uint8_t *state
+        uint8_t *exact
+        uint16_t *n_own
         int32_t *best
         floating *bound
         int32_t *root_of
@@ -304,7 +307,7 @@ def spanning_tree(
     if n == 1:
         return 0
 
-    memory = _Memory(n_padded * (7 * real + 9 * 4 + 1) + n_nodes * (real + 4)
+    memory = _Memory(n_padded * (7 * real + 9 * 4 + 1 + 2) + n_nodes * (real + 4)
                      + 2 * n * sizeof(sem_edge) + 32 * 64)
     core = <floating *> memory.take(n_padded, real)
     node_core = <floating *> memory.take(n_nodes, real)
@@ -315,7 +318,8 @@ def spanning_tree(
     found = <int32_t *> memory.take(n, 4)
     found_reduced = <floating *> memory.take(n, real)
     lower = <floating *> memory.take(n, real)
-    state = <uint8_t *> memory.take(n, 1)
+    exact = <uint8_t *> memory.take(n, 1)
+    n_own = <uint16_t *> memory.take(n, 2)
     best = <int32_t *> memory.take(n, 4)
     bound = <floating *> memory.take(n, real)
     root_of = <int32_t *> memory.take(n, 4)
@@ -331,25 +335,27 @@ def spanning_tree(
         else:
             component[i] = root_of[i] = roots[i] = <int32_t> i
             candidate[i] = found[i] = best[i] = -1
-            state[i] = 0
+            exact[i] = 0
+            n_own[i] = 0
             if floating is float:
                 core[i] = sem_reduced_core_f32(core_distances[tree.perm[i]], alpha, metric, p)
             else:
                 core[i] = sem_reduced_core_f64(core_distances[tree.perm[i]], alpha, metric, p)
-            lower[i] = core[i]
+            # A neighbour that is not listed is no nearer than the last that is.
+            lower[i] = max(core[i], list_reduced[i, k - 1])
     for i in range(n_nodes):
         node_component[i] = -1
     if floating is float:
         sem_boruvka_node_core_f32(&tree.f32, core, node_core)
         b32 = sem_boruvka_f32(
             &tree.f32, k, &list_reduced[0, 0], &list_positions[0, 0], core, node_core, component,
-            node_component, candidate, candidate_reduced, found, found_reduced, lower, state, best,
+            node_component, candidate, candidate_reduced, found, found_reduced, lower, exact, n_own, best,
             bound)
     else:
         sem_boruvka_node_core_f64(&tree.f64, core, node_core)
         b64 = sem_boruvka_f64(
             &tree.f64, k, &list_reduced[0, 0], &list_positions[0, 0], core, node_core, component,
-            node_component, candidate, candidate_reduced, found, found_reduced, lower, state, best,
+            node_component, candidate, candidate_reduced, found, found_reduced, lower, exact, n_own, best,
             bound)
     n_rounds = _rounds[floating](<floating> 0, &b32, &b64, n, root_of, roots, edge_ends,
                                  edge_reduced, n_threads)

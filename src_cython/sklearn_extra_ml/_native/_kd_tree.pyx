@@ -24,6 +24,7 @@ cdef extern from "sem_kd_build.h" nogil:
         int32_t node
         int32_t first
         int32_t last
+        int32_t buffer
 
     ctypedef struct sem_kd_item_f32:
         float key
@@ -35,10 +36,10 @@ cdef extern from "sem_kd_build.h" nogil:
         intp_t n_points
         intp_t n_features
         intp_t leaf_size
-        float *points
-        float *moved
+        float *points[2]
         int32_t *rows
         sem_kd_item_f32 *items
+        float *tiles
         float *boxes
         sem_kd_node *nodes
 
@@ -46,23 +47,21 @@ cdef extern from "sem_kd_build.h" nogil:
         intp_t n_points
         intp_t n_features
         intp_t leaf_size
-        double *points
-        double *moved
+        double *points[2]
         int32_t *rows
         sem_kd_item_f64 *items
+        double *tiles
         double *boxes
         sem_kd_node *nodes
 
-    int sem_kd_split_once_f32(sem_kd_build_f32 *build, sem_kd_span span, sem_kd_span *left,
-                              sem_kd_span *right)
-    int sem_kd_split_once_f64(sem_kd_build_f64 *build, sem_kd_span span, sem_kd_span *left,
-                              sem_kd_span *right)
+    void sem_kd_open_root_f32(sem_kd_build_f32 *build, sem_kd_span root)
+    void sem_kd_open_root_f64(sem_kd_build_f64 *build, sem_kd_span root)
+    int sem_kd_split_f32(sem_kd_build_f32 *build, sem_kd_span span, sem_kd_span *left,
+                         sem_kd_span *right)
+    int sem_kd_split_f64(sem_kd_build_f64 *build, sem_kd_span span, sem_kd_span *left,
+                         sem_kd_span *right)
     void sem_kd_build_subtree_f32(sem_kd_build_f32 *build, sem_kd_span span)
     void sem_kd_build_subtree_f64(sem_kd_build_f64 *build, sem_kd_span span)
-    void sem_kd_fill_tiles_f32(const float *points, intp_t n_points, intp_t d, intp_t first,
-                               intp_t last, float *tiles)
-    void sem_kd_fill_tiles_f64(const double *points, intp_t n_points, intp_t d, intp_t first,
-                               intp_t last, double *tiles)
 
 cdef extern from "sem_kd_knn.h" nogil:
     int sem_kd_knn_f32(const sem_kd_tree_f32 *queries, const sem_kd_tree_f32 *tree, intp_t k,
@@ -225,24 +224,32 @@ cdef int _grow(floating *points, floating *moved, void *items, KDTree tree, _Scr
         int n_level = 1, n_subtrees = 0, n_below, i, first, last
         sem_kd_span span
 
+    level[0] = sem_kd_span(0, 0, <int32_t> n_leaves, 0)
     if floating is float:
-        build_f32 = sem_kd_build_f32(
-            tree.n_points, tree.n_features, tree.leaf_size, points, moved, tree.perm,
-            <sem_kd_item_f32 *> items, <float *> tree.boxes, tree.nodes)
+        build_f32.n_points, build_f32.n_features = tree.n_points, tree.n_features
+        build_f32.leaf_size = tree.leaf_size
+        build_f32.points[0], build_f32.points[1] = points, moved
+        build_f32.rows, build_f32.items = tree.perm, <sem_kd_item_f32 *> items
+        build_f32.tiles, build_f32.boxes = <float *> tree.tiles, <float *> tree.boxes
+        build_f32.nodes = tree.nodes
+        sem_kd_open_root_f32(&build_f32, level[0])
     else:
-        build_f64 = sem_kd_build_f64(
-            tree.n_points, tree.n_features, tree.leaf_size, points, moved, tree.perm,
-            <sem_kd_item_f64 *> items, <double *> tree.boxes, tree.nodes)
-    level[0] = sem_kd_span(0, 0, <int32_t> n_leaves)
+        build_f64.n_points, build_f64.n_features = tree.n_points, tree.n_features
+        build_f64.leaf_size = tree.leaf_size
+        build_f64.points[0], build_f64.points[1] = points, moved
+        build_f64.rows, build_f64.items = tree.perm, <sem_kd_item_f64 *> items
+        build_f64.tiles, build_f64.boxes = <double *> tree.tiles, <double *> tree.boxes
+        build_f64.nodes = tree.nodes
+        sem_kd_open_root_f64(&build_f64, level[0])
     while n_level:
         for i in prange(n_level, schedule="dynamic", num_threads=n_threads, nogil=True):
             has_children[i] = 0
             if level[i].last - level[i].first > large:
                 if floating is float:
-                    has_children[i] = sem_kd_split_once_f32(
+                    has_children[i] = sem_kd_split_f32(
                         &build_f32, level[i], below + 2 * i, below + 2 * i + 1)
                 else:
-                    has_children[i] = sem_kd_split_once_f64(
+                    has_children[i] = sem_kd_split_f64(
                         &build_f64, level[i], below + 2 * i, below + 2 * i + 1)
         PyErr_CheckSignals()
         n_below = 0
@@ -280,8 +287,7 @@ def build_tree(
     """Return the `KDTree` of the rows of `X`."""
     cdef:
         KDTree tree = KDTree()
-        intp_t n = X.shape[0], d = X.shape[1], i, f, t
-        intp_t n_tiles = (n + SEM_TILE - 1) // SEM_TILE, n_blocks = (n_tiles + 255) // 256
+        intp_t n = X.shape[0], d = X.shape[1], i, f
         floating *points
         _Scratch scratch
         bint shifted = offset is not None
@@ -310,13 +316,6 @@ def build_tree(
         else:
             memcpy(points + i * d, &X[i, 0], d * sizeof(floating))
     _grow[floating](points, <floating *> scratch.moved, scratch.items, tree, scratch, n_threads)
-    for t in prange(n_blocks, schedule="static", num_threads=n_threads, nogil=True):
-        if floating is float:
-            sem_kd_fill_tiles_f32(points, n, d, t * 256, min((t + 1) * 256, n_tiles),
-                                  <float *> tree.tiles)
-        else:
-            sem_kd_fill_tiles_f64(points, n, d, t * 256, min((t + 1) * 256, n_tiles),
-                                  <double *> tree.tiles)
     tree.point_structs()
     return tree
 
