@@ -22,10 +22,13 @@ import sklearn_extra_ml
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
     "DBSCAN": 1,
+    "HDBSCAN": 50,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
-VARIANTS = {}
+VARIANTS = {
+    "HDBSCAN": ({"algorithm": "brute"}, {"metric": "canberra", "allow_single_cluster": True}),
+}
 
 
 def find_estimators():
