@@ -12,6 +12,7 @@ typedef struct {
     SEM_REAL kth[SEM_TILE];
     SEM_REAL worst;       /* largest of kth */
     int count;            /* queries in this tile */
+    ptrdiff_t started;    /* the tile that the lists were started with, or -1 */
     int64_t n_scanned;
 } SEM_K(sem_kd_search);
 
@@ -43,6 +44,53 @@ SEM_INLINE void SEM_K(sem_kd_insert)(SEM_K(sem_kd_search) * s, int query, SEM_RE
     s->kth[query] = distances[s->k - 1];
 }
 
+/* Start the list of a query with a tile: each lane's rank is counted, sixteen comparisons at once.
+ * `row_below[lane]` are the lanes with a smaller row. */
+SEM_INLINE void SEM_K(sem_kd_start_list)(SEM_K(sem_kd_search) * s, int query,
+                                         const SEM_REAL *values, uint32_t valid, int32_t start,
+                                         const uint32_t *row_below)
+{
+    SEM_REAL *distances = s->distances + query * s->k;
+    int32_t *positions = s->positions + query * s->k;
+    for (uint32_t lanes = valid; lanes; lanes &= lanes - 1) {
+        const int lane = SEM_CTZ(lanes);
+        const uint32_t not_after = SEM_K(sem_lanes_le)(values, values[lane]);
+        const uint32_t not_before = SEM_K(sem_lanes_ge)(values, values[lane]);
+        const uint32_t before = not_after & ~(not_before & ~row_below[lane]) & valid;
+        const ptrdiff_t rank = SEM_POPCOUNT(before);
+        if (rank < s->k) {
+            distances[rank] = values[lane];
+            positions[rank] = start + lane;
+        }
+    }
+    s->kth[query] = distances[s->k - 1];
+}
+
+/* Start all lists of a tile of queries with one tile of points. */
+SEM_INLINE void SEM_K(sem_kd_start_lists)(const SEM_T(sem_kd_tree) * tree, int32_t start,
+                                          SEM_K(sem_kd_search) * s, const ptrdiff_t d,
+                                          const int metric)
+{
+    SEM_REAL reduced[SEM_TILE];
+    uint32_t row_below[SEM_TILE] = {0};
+    const ptrdiff_t left = tree->n_points - start;
+    const int count = left < SEM_TILE ? (int)left : SEM_TILE;
+    const uint32_t valid = (UINT32_C(1) << count) - 1;
+    const int32_t *rows = tree->perm + start;
+    for (int a = 0; a < count; a++)
+        for (int b = 0; b < count; b++)
+            row_below[a] |= (uint32_t)(rows[b] < rows[a]) << b;
+    SEM_REAL worst = 0;
+    for (int q = 0; q < s->count; q++) {
+        SEM_K(sem_lanes_within)(tree->tiles + start * d, s->points + q * d, d, metric, tree->p,
+                                (SEM_REAL)INFINITY, reduced);
+        SEM_K(sem_kd_start_list)(s, q, reduced, valid, start, row_below);
+        worst = s->kth[q] > worst ? s->kth[q] : worst;
+    }
+    s->worst = worst;
+    s->n_scanned += s->count;
+}
+
 /* Whether a node at exactly the worst k-th distance can still win a tie by row number. */
 SEM_INLINE int SEM_K(sem_kd_wins_tie)(const SEM_K(sem_kd_search) * s, int32_t min_row)
 {
@@ -65,6 +113,8 @@ SEM_INLINE void SEM_K(sem_kd_scan_leaf)(const SEM_T(sem_kd_tree) * tree, const s
     if (!wanted)
         return;
     for (ptrdiff_t start = leaf->start; start < leaf->end; start += SEM_TILE) {
+        if (start == s->started)
+            continue;
         const SEM_REAL *tile = tree->tiles + start * d;
         const ptrdiff_t left = leaf->end - start;
         const uint32_t valid = left < SEM_TILE ? (UINT32_C(1) << left) - 1 : 0xffff;
@@ -109,7 +159,10 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
     SEM_REAL bounds[SEM_KD_STACK];
     int depth = 0;
     int32_t node = 0;
-    if (queries == tree)
+    s->started = -1;
+    if (queries == tree) {
+        s->started = first;
+        SEM_K(sem_kd_start_lists)(tree, (int32_t)first, s, d, metric);
         while (tree->nodes[node].right) { /* down to the own leaf, leaving the siblings */
             const int32_t right = tree->nodes[node].right;
             const int goes_right = first >= tree->nodes[right].start;
@@ -119,6 +172,7 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
                 s->box, tree->boxes + (ptrdiff_t)sibling * 2 * d, d, metric, tree->p);
             node = goes_right ? right : node + 1;
         }
+    }
     stack[depth] = node;
     bounds[depth++] = 0;
     while (depth) {

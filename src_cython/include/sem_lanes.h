@@ -178,3 +178,14 @@ SEM_INLINE uint32_t SEM_K(sem_lanes_le)(const SEM_REAL *values, const SEM_REAL b
                 << (part * SEM_WIDTH);
     return mask;
 }
+
+/* Lanes with values[lane] >= bound. */
+SEM_INLINE uint32_t SEM_K(sem_lanes_ge)(const SEM_REAL *values, const SEM_REAL bound)
+{
+    const SEM_VEC limit = SEM_K(sem_set)(bound);
+    uint32_t mask = 0;
+    for (int part = 0; part < SEM_K(sem_parts); part++)
+        mask |= SEM_K(sem_le)(limit, SEM_K(sem_load)(values + part * SEM_WIDTH))
+                << (part * SEM_WIDTH);
+    return mask;
+}
