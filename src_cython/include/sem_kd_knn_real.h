@@ -12,6 +12,8 @@ typedef struct {
     SEM_REAL kth[SEM_TILE];
     SEM_REAL worst;       /* largest of kth */
     int count;            /* queries in this tile */
+    const SEM_REAL *norms;       /* slackened |x|^2 of the points, by position; NULL: not used */
+    SEM_REAL norm[SEM_TILE];     /* slackened |q|^2 of the queries */
     ptrdiff_t started;    /* the tile that the lists were started with, or -1 */
     int64_t n_scanned;
 } SEM_K(sem_kd_search);
@@ -30,7 +32,23 @@ SEM_INLINE void SEM_K(sem_kd_insert)(SEM_K(sem_kd_search) * s, int query, SEM_RE
     ptrdiff_t j = s->k - 1;
     if (value == distances[j] && !SEM_K(sem_kd_after)(s->perm, positions[j], s->perm[position]))
         return;
-    for (; j > 0; j--) {
+    if (j > 24) {
+        /* A long list: find the place first, then move the rest in one go. */
+        ptrdiff_t lo = 0, n = j;
+        while (n > 0) {
+            const ptrdiff_t half = n / 2;
+            const int before = distances[lo + half] <= value;
+            lo = before ? lo + half + 1 : lo;
+            n = before ? n - half - 1 : half;
+        }
+        while (lo > 0 && distances[lo - 1] == value &&
+               SEM_K(sem_kd_after)(s->perm, positions[lo - 1], s->perm[position]))
+            lo--;
+        memmove(distances + lo + 1, distances + lo, (size_t)(j - lo) * sizeof *distances);
+        memmove(positions + lo + 1, positions + lo, (size_t)(j - lo) * sizeof *positions);
+        j = lo;
+    }
+    for (; j > 0 && s->k <= 25; j--) {
         if (distances[j - 1] < value)
             break;
         if (distances[j - 1] == value &&
@@ -101,6 +119,30 @@ SEM_INLINE int SEM_K(sem_kd_wins_tie)(const SEM_K(sem_kd_search) * s, int32_t mi
     return 0;
 }
 
+/* Of the `wanted` queries, those that a tile may hold a neighbour for, by inner products. Groups of
+ * which few are wanted are passed on as they are. */
+SEM_INLINE uint32_t SEM_K(sem_kd_filter)(const SEM_REAL *tile, const SEM_REAL *norms,
+                                         const SEM_K(sem_kd_search) * s, uint32_t wanted,
+                                         const ptrdiff_t d)
+{
+    const uint32_t whole = (UINT32_C(1) << SEM_GROUP) - 1;
+    uint32_t likely = 0, masks[SEM_GROUP];
+    SEM_REAL reach[SEM_GROUP];
+    for (int first = 0; first < SEM_TILE; first += SEM_GROUP) {
+        const uint32_t group = wanted >> first & whole;
+        if (SEM_POPCOUNT(group) <= SEM_GROUP / 3) {
+            likely |= group << first;
+            continue;
+        }
+        for (int g = 0; g < SEM_GROUP; g++)
+            reach[g] = s->kth[first + g] - s->norm[first + g];
+        SEM_K(sem_lanes_maybe_within)(tile, norms, s->points + first * d, reach, d, masks);
+        for (int g = 0; g < SEM_GROUP; g++)
+            likely |= (uint32_t)(masks[g] != 0) << (first + g);
+    }
+    return likely & wanted;
+}
+
 SEM_INLINE void SEM_K(sem_kd_scan_leaf)(const SEM_T(sem_kd_tree) * tree, const sem_kd_node *leaf,
                                         const SEM_REAL *query_tile, const SEM_REAL *box,
                                         SEM_K(sem_kd_search) * s, const ptrdiff_t d,
@@ -118,7 +160,10 @@ SEM_INLINE void SEM_K(sem_kd_scan_leaf)(const SEM_T(sem_kd_tree) * tree, const s
         const SEM_REAL *tile = tree->tiles + start * d;
         const ptrdiff_t left = leaf->end - start;
         const uint32_t valid = left < SEM_TILE ? (UINT32_C(1) << left) - 1 : 0xffff;
-        for (uint32_t queries = wanted; queries; queries &= queries - 1) {
+        uint32_t likely = wanted;
+        if (s->norms)
+            likely = SEM_K(sem_kd_filter)(tile, s->norms + start, s, wanted, d);
+        for (uint32_t queries = likely; queries; queries &= queries - 1) {
             const int q = SEM_CTZ(queries);
             uint32_t hits = valid & SEM_K(sem_lanes_within)(tile, s->points + q * d, d, metric,
                                                             tree->p, s->kth[q], reduced);
@@ -149,6 +194,13 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
         SEM_T(sem_kd_gather)(query_tile, d, q, s->points + q * d);
     for (int q = 0; q < SEM_TILE; q++)
         s->kth[q] = (SEM_REAL)INFINITY;
+    if (s->norms)
+        for (int q = 0; q < SEM_TILE; q++) {
+            SEM_REAL sum = 0;
+            for (ptrdiff_t f = 0; q < s->count && f < d; f++)
+                sum += s->points[q * d + f] * s->points[q * d + f];
+            s->norm[q] = SEM_T(sem_kd_slack_norm)(sum, d);
+        }
     s->worst = (SEM_REAL)INFINITY;
     for (ptrdiff_t i = 0; i < s->count * s->k; i++) {
         s->distances[i] = (SEM_REAL)INFINITY;
@@ -205,9 +257,9 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
 }
 
 static SEM_UNUSED int SEM_K(sem_kd_knn_tiles)(const SEM_T(sem_kd_tree) * queries,
-                                              const SEM_T(sem_kd_tree) * tree, ptrdiff_t k,
-                                              ptrdiff_t first, ptrdiff_t last,
-                                              SEM_REAL *out_distances, int32_t *out_positions,
+                                              const SEM_T(sem_kd_tree) * tree,
+                                              const SEM_REAL *norms, ptrdiff_t k, ptrdiff_t first,
+                                              ptrdiff_t last, SEM_REAL *out_distances, int32_t *out_positions,
                                               int64_t *n_scanned)
 {
     const ptrdiff_t d = tree->n_features;
@@ -215,11 +267,13 @@ static SEM_UNUSED int SEM_K(sem_kd_knn_tiles)(const SEM_T(sem_kd_tree) * queries
     search.k = k;
     search.perm = tree->perm;
     search.n_scanned = 0;
+    search.norms = norms;
     SEM_REAL *scratch = malloc((size_t)(SEM_TILE + 2) * (size_t)d * sizeof *scratch);
     if (!scratch)
         return -1;
     search.points = scratch;
     search.box = scratch + SEM_TILE * d;
+    memset(scratch, 0, (size_t)(SEM_TILE + 2) * (size_t)d * sizeof *scratch);
     for (ptrdiff_t t = first; t < last; t++) {
         /* The lists are kept where they are wanted: tree order is a tile's order. */
         search.distances = out_distances + t * SEM_TILE * k;

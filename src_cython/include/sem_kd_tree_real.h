@@ -163,8 +163,9 @@ SEM_INLINE SEM_REAL SEM_T(sem_kd_point_box_max)(const SEM_REAL *point, const SEM
     return metric == SEM_MINKOWSKI ? 2 * sum - SEM_T(sem_kd_slacken)(sum, metric) : sum;
 }
 
-SEM_INLINE SEM_REAL SEM_T(sem_kd_box_gap)(const SEM_REAL *a, const SEM_REAL *b, const ptrdiff_t d,
-                                          const int metric, const double p)
+/* Lower bound of the reduced distance between the points of two boxes. */
+SEM_INLINE SEM_REAL SEM_T(sem_kd_box_box_min)(const SEM_REAL *a, const SEM_REAL *b,
+                                              const ptrdiff_t d, const int metric, const double p)
 {
     SEM_REAL sum = 0;
     for (ptrdiff_t f = 0; f < d; f++) {
@@ -173,29 +174,6 @@ SEM_INLINE SEM_REAL SEM_T(sem_kd_box_gap)(const SEM_REAL *a, const SEM_REAL *b, 
         sum = SEM_T(sem_kd_add)(sum, gap > 0 ? gap : 0, metric, p);
     }
     return SEM_T(sem_kd_slacken)(sum, metric);
-}
-
-/* Lower bound of the reduced distance between the points of two boxes. The loop is too short for
- * a compiler to handle well with an unknown length, and half of a search's time is spent here. */
-SEM_INLINE SEM_REAL SEM_T(sem_kd_box_box_min)(const SEM_REAL *a, const SEM_REAL *b,
-                                              const ptrdiff_t d, const int metric, const double p)
-{
-    if (metric != SEM_EUCLIDEAN)
-        return SEM_T(sem_kd_box_gap)(a, b, d, metric, p);
-    switch (d) {
-    case 4:
-        return SEM_T(sem_kd_box_gap)(a, b, 4, SEM_EUCLIDEAN, p);
-    case 5:
-        return SEM_T(sem_kd_box_gap)(a, b, 5, SEM_EUCLIDEAN, p);
-    case 6:
-        return SEM_T(sem_kd_box_gap)(a, b, 6, SEM_EUCLIDEAN, p);
-    case 7:
-        return SEM_T(sem_kd_box_gap)(a, b, 7, SEM_EUCLIDEAN, p);
-    case 8:
-        return SEM_T(sem_kd_box_gap)(a, b, 8, SEM_EUCLIDEAN, p);
-    default:
-        return SEM_T(sem_kd_box_gap)(a, b, d, SEM_EUCLIDEAN, p);
-    }
 }
 
 /* Upper bound of the reduced distance between the points of two boxes (a == b: the diagonal). */
