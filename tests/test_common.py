@@ -9,7 +9,7 @@ import importlib
 import inspect
 import pkgutil
 from contextlib import contextmanager
-from warnings import catch_warnings, simplefilter
+from warnings import catch_warnings, filterwarnings, simplefilter
 
 import pytest
 from scipy.linalg import LinAlgWarning
@@ -21,11 +21,17 @@ import sklearn_extra_ml
 
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
-    "DBSCAN": 1,
+    "DBSCAN": 59,
+    "HDBSCAN": 50,
+    "KMeans": 59,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
-VARIANTS = {}
+VARIANTS = {
+    "DBSCAN": [{"metric": "canberra"}],
+    "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
+    "KMeans": [{"algorithm": "elkan"}],
+}
 
 
 def find_estimators():
@@ -64,6 +70,8 @@ def tiny_data():
     with catch_warnings():
         for category in (ConvergenceWarning, LinAlgWarning, UserWarning, FutureWarning):
             simplefilter("ignore", category)
+        # Some checks set n_clusters=1, where scikit-learn's KMeans warns just so.
+        filterwarnings("ignore", "algorithm='elkan' doesn't make sense for a single cluster")
         yield
 
 
