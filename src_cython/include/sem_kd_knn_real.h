@@ -12,6 +12,9 @@ typedef struct {
     SEM_REAL kth[SEM_TILE];
     SEM_REAL worst;       /* largest of kth */
     int count;            /* queries in this tile */
+    const SEM_REAL *norms;       /* slackened |x|^2 of the points, by position; NULL: not used */
+    SEM_REAL norm[SEM_TILE];     /* slackened |q|^2 of the queries */
+    ptrdiff_t started;    /* the tile that the lists were started with, or -1 */
     int64_t n_scanned;
 } SEM_K(sem_kd_search);
 
@@ -29,7 +32,23 @@ SEM_INLINE void SEM_K(sem_kd_insert)(SEM_K(sem_kd_search) * s, int query, SEM_RE
     ptrdiff_t j = s->k - 1;
     if (value == distances[j] && !SEM_K(sem_kd_after)(s->perm, positions[j], s->perm[position]))
         return;
-    for (; j > 0; j--) {
+    if (j > 24) {
+        /* A long list: find the place first, then move the rest in one go. */
+        ptrdiff_t lo = 0, n = j;
+        while (n > 0) {
+            const ptrdiff_t half = n / 2;
+            const int before = distances[lo + half] <= value;
+            lo = before ? lo + half + 1 : lo;
+            n = before ? n - half - 1 : half;
+        }
+        while (lo > 0 && distances[lo - 1] == value &&
+               SEM_K(sem_kd_after)(s->perm, positions[lo - 1], s->perm[position]))
+            lo--;
+        memmove(distances + lo + 1, distances + lo, (size_t)(j - lo) * sizeof *distances);
+        memmove(positions + lo + 1, positions + lo, (size_t)(j - lo) * sizeof *positions);
+        j = lo;
+    }
+    for (; j > 0 && s->k <= 25; j--) {
         if (distances[j - 1] < value)
             break;
         if (distances[j - 1] == value &&
@@ -43,6 +62,53 @@ SEM_INLINE void SEM_K(sem_kd_insert)(SEM_K(sem_kd_search) * s, int query, SEM_RE
     s->kth[query] = distances[s->k - 1];
 }
 
+/* Start the list of a query with a tile: each lane's rank is counted, sixteen comparisons at once.
+ * `row_below[lane]` are the lanes with a smaller row. */
+SEM_INLINE void SEM_K(sem_kd_start_list)(SEM_K(sem_kd_search) * s, int query,
+                                         const SEM_REAL *values, uint32_t valid, int32_t start,
+                                         const uint32_t *row_below)
+{
+    SEM_REAL *distances = s->distances + query * s->k;
+    int32_t *positions = s->positions + query * s->k;
+    for (uint32_t lanes = valid; lanes; lanes &= lanes - 1) {
+        const int lane = SEM_CTZ(lanes);
+        const uint32_t not_after = SEM_K(sem_lanes_le)(values, values[lane]);
+        const uint32_t not_before = SEM_K(sem_lanes_ge)(values, values[lane]);
+        const uint32_t before = not_after & ~(not_before & ~row_below[lane]) & valid;
+        const ptrdiff_t rank = SEM_POPCOUNT(before);
+        if (rank < s->k) {
+            distances[rank] = values[lane];
+            positions[rank] = start + lane;
+        }
+    }
+    s->kth[query] = distances[s->k - 1];
+}
+
+/* Start all lists of a tile of queries with one tile of points. */
+SEM_INLINE void SEM_K(sem_kd_start_lists)(const SEM_T(sem_kd_tree) * tree, int32_t start,
+                                          SEM_K(sem_kd_search) * s, const ptrdiff_t d,
+                                          const int metric)
+{
+    SEM_REAL reduced[SEM_TILE];
+    uint32_t row_below[SEM_TILE] = {0};
+    const ptrdiff_t left = tree->n_points - start;
+    const int count = left < SEM_TILE ? (int)left : SEM_TILE;
+    const uint32_t valid = (UINT32_C(1) << count) - 1;
+    const int32_t *rows = tree->perm + start;
+    for (int a = 0; a < count; a++)
+        for (int b = 0; b < count; b++)
+            row_below[a] |= (uint32_t)(rows[b] < rows[a]) << b;
+    SEM_REAL worst = 0;
+    for (int q = 0; q < s->count; q++) {
+        SEM_K(sem_lanes_within)(tree->tiles + start * d, s->points + q * d, d, metric, tree->p,
+                                (SEM_REAL)INFINITY, reduced);
+        SEM_K(sem_kd_start_list)(s, q, reduced, valid, start, row_below);
+        worst = s->kth[q] > worst ? s->kth[q] : worst;
+    }
+    s->worst = worst;
+    s->n_scanned += s->count;
+}
+
 /* Whether a node at exactly the worst k-th distance can still win a tie by row number. */
 SEM_INLINE int SEM_K(sem_kd_wins_tie)(const SEM_K(sem_kd_search) * s, int32_t min_row)
 {
@@ -51,6 +117,30 @@ SEM_INLINE int SEM_K(sem_kd_wins_tie)(const SEM_K(sem_kd_search) * s, int32_t mi
             SEM_K(sem_kd_after)(s->perm, s->positions[(q + 1) * s->k - 1], min_row))
             return 1;
     return 0;
+}
+
+/* Of the `wanted` queries, those that a tile may hold a neighbour for, by inner products. Groups of
+ * which few are wanted are passed on as they are. */
+SEM_INLINE uint32_t SEM_K(sem_kd_filter)(const SEM_REAL *tile, const SEM_REAL *norms,
+                                         const SEM_K(sem_kd_search) * s, uint32_t wanted,
+                                         const ptrdiff_t d)
+{
+    const uint32_t whole = (UINT32_C(1) << SEM_GROUP) - 1;
+    uint32_t likely = 0, masks[SEM_GROUP];
+    SEM_REAL reach[SEM_GROUP];
+    for (int first = 0; first < SEM_TILE; first += SEM_GROUP) {
+        const uint32_t group = wanted >> first & whole;
+        if (SEM_POPCOUNT(group) <= SEM_GROUP / 3) {
+            likely |= group << first;
+            continue;
+        }
+        for (int g = 0; g < SEM_GROUP; g++)
+            reach[g] = s->kth[first + g] - s->norm[first + g];
+        SEM_K(sem_lanes_maybe_within)(tile, norms, s->points + first * d, reach, d, masks);
+        for (int g = 0; g < SEM_GROUP; g++)
+            likely |= (uint32_t)(masks[g] != 0) << (first + g);
+    }
+    return likely & wanted;
 }
 
 SEM_INLINE void SEM_K(sem_kd_scan_leaf)(const SEM_T(sem_kd_tree) * tree, const sem_kd_node *leaf,
@@ -65,10 +155,15 @@ SEM_INLINE void SEM_K(sem_kd_scan_leaf)(const SEM_T(sem_kd_tree) * tree, const s
     if (!wanted)
         return;
     for (ptrdiff_t start = leaf->start; start < leaf->end; start += SEM_TILE) {
+        if (start == s->started)
+            continue;
         const SEM_REAL *tile = tree->tiles + start * d;
         const ptrdiff_t left = leaf->end - start;
         const uint32_t valid = left < SEM_TILE ? (UINT32_C(1) << left) - 1 : 0xffff;
-        for (uint32_t queries = wanted; queries; queries &= queries - 1) {
+        uint32_t likely = wanted;
+        if (s->norms)
+            likely = SEM_K(sem_kd_filter)(tile, s->norms + start, s, wanted, d);
+        for (uint32_t queries = likely; queries; queries &= queries - 1) {
             const int q = SEM_CTZ(queries);
             uint32_t hits = valid & SEM_K(sem_lanes_within)(tile, s->points + q * d, d, metric,
                                                             tree->p, s->kth[q], reduced);
@@ -99,6 +194,13 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
         SEM_T(sem_kd_gather)(query_tile, d, q, s->points + q * d);
     for (int q = 0; q < SEM_TILE; q++)
         s->kth[q] = (SEM_REAL)INFINITY;
+    if (s->norms)
+        for (int q = 0; q < SEM_TILE; q++) {
+            SEM_REAL sum = 0;
+            for (ptrdiff_t f = 0; q < s->count && f < d; f++)
+                sum += s->points[q * d + f] * s->points[q * d + f];
+            s->norm[q] = SEM_T(sem_kd_slack_norm)(sum, d);
+        }
     s->worst = (SEM_REAL)INFINITY;
     for (ptrdiff_t i = 0; i < s->count * s->k; i++) {
         s->distances[i] = (SEM_REAL)INFINITY;
@@ -109,7 +211,10 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
     SEM_REAL bounds[SEM_KD_STACK];
     int depth = 0;
     int32_t node = 0;
-    if (queries == tree)
+    s->started = -1;
+    if (queries == tree) {
+        s->started = first;
+        SEM_K(sem_kd_start_lists)(tree, (int32_t)first, s, d, metric);
         while (tree->nodes[node].right) { /* down to the own leaf, leaving the siblings */
             const int32_t right = tree->nodes[node].right;
             const int goes_right = first >= tree->nodes[right].start;
@@ -119,6 +224,7 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
                 s->box, tree->boxes + (ptrdiff_t)sibling * 2 * d, d, metric, tree->p);
             node = goes_right ? right : node + 1;
         }
+    }
     stack[depth] = node;
     bounds[depth++] = 0;
     while (depth) {
@@ -151,9 +257,9 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
 }
 
 static SEM_UNUSED int SEM_K(sem_kd_knn_tiles)(const SEM_T(sem_kd_tree) * queries,
-                                              const SEM_T(sem_kd_tree) * tree, ptrdiff_t k,
-                                              ptrdiff_t first, ptrdiff_t last,
-                                              SEM_REAL *out_distances, int32_t *out_positions,
+                                              const SEM_T(sem_kd_tree) * tree,
+                                              const SEM_REAL *norms, ptrdiff_t k, ptrdiff_t first,
+                                              ptrdiff_t last, SEM_REAL *out_distances, int32_t *out_positions,
                                               int64_t *n_scanned)
 {
     const ptrdiff_t d = tree->n_features;
@@ -161,11 +267,13 @@ static SEM_UNUSED int SEM_K(sem_kd_knn_tiles)(const SEM_T(sem_kd_tree) * queries
     search.k = k;
     search.perm = tree->perm;
     search.n_scanned = 0;
+    search.norms = norms;
     SEM_REAL *scratch = malloc((size_t)(SEM_TILE + 2) * (size_t)d * sizeof *scratch);
     if (!scratch)
         return -1;
     search.points = scratch;
     search.box = scratch + SEM_TILE * d;
+    memset(scratch, 0, (size_t)(SEM_TILE + 2) * (size_t)d * sizeof *scratch);
     for (ptrdiff_t t = first; t < last; t++) {
         /* The lists are kept where they are wanted: tree order is a tile's order. */
         search.distances = out_distances + t * SEM_TILE * k;

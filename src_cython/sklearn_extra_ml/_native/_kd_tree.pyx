@@ -64,11 +64,16 @@ cdef extern from "sem_kd_build.h" nogil:
     void sem_kd_build_subtree_f64(sem_kd_build_f64 *build, sem_kd_span span)
 
 cdef extern from "sem_kd_knn.h" nogil:
-    int sem_kd_knn_f32(const sem_kd_tree_f32 *queries, const sem_kd_tree_f32 *tree, intp_t k,
-                       intp_t first, intp_t last, float *out_distances, int32_t *out_positions,
+    enum:
+        SEM_KD_DOT_FEATURES
+
+    void sem_kd_norms_f32(const sem_kd_tree_f32 *tree, intp_t first, intp_t last, float *norms)
+    int sem_kd_knn_f32(const sem_kd_tree_f32 *queries, const sem_kd_tree_f32 *tree,
+                       const float *norms, intp_t k, intp_t first, intp_t last, float *out_distances, int32_t *out_positions,
                        int64_t *n_scanned)
-    int sem_kd_knn_f64(const sem_kd_tree_f64 *queries, const sem_kd_tree_f64 *tree, intp_t k,
-                       intp_t first, intp_t last, double *out_distances, int32_t *out_positions,
+    void sem_kd_norms_f64(const sem_kd_tree_f64 *tree, intp_t first, intp_t last, double *norms)
+    int sem_kd_knn_f64(const sem_kd_tree_f64 *queries, const sem_kd_tree_f64 *tree,
+                       const double *norms, intp_t k, intp_t first, intp_t last, double *out_distances, int32_t *out_positions,
                        int64_t *n_scanned)
 
 
@@ -184,7 +189,7 @@ def _restore_tree(shape, arrays):
 
 
 cdef class _Scratch:
-    """Memory of one build, freed however the build ends."""
+    """Memory of one call, freed however the call ends."""
 
     cdef void *points
     cdef void *moved
@@ -194,12 +199,12 @@ cdef class _Scratch:
 
     def __cinit__(self, size_t n_values, size_t itemsize, size_t n_items, size_t item_size):
         self.points = malloc(n_values * itemsize)
-        self.moved = malloc(n_values * itemsize)
-        self.items = malloc(n_items * item_size)
+        self.moved = malloc(n_values * itemsize if n_items else 1)
+        self.items = malloc(n_items * item_size + 1)
         self.spans = <sem_kd_span *> malloc(4 * MAX_SPANS * sizeof(sem_kd_span))
         self.has_children = <int *> malloc(MAX_SPANS * sizeof(int))
         if not (self.points and self.moved and self.items and self.spans and self.has_children):
-            raise MemoryError("No memory to build a k-d tree.")
+            raise MemoryError("No memory for a k-d tree.")
 
     def __dealloc__(self):
         free(self.points)
@@ -337,8 +342,11 @@ def knn_positions(
     cdef:
         intp_t k = distances.shape[1], n_queries = queries.n_points
         intp_t per_task = 4, n_tasks, first, last, step = 32 * n_threads, i, a, b
+        intp_t n_tiles = (tree.n_points + SEM_TILE - 1) // SEM_TILE
         int failed = 0
         int64_t scanned = 0, in_block
+        _Scratch scratch
+        floating *norms = NULL
         floating *out_distances = &distances[0, 0] - first_tile * SEM_TILE * k
         int32_t *out_positions = &positions[0, 0] - first_tile * SEM_TILE * k
 
@@ -352,6 +360,14 @@ def knn_positions(
         raise ValueError("The output does not have one row for each query.")
     if positions.shape[0] != distances.shape[0] or positions.shape[1] != k:
         raise ValueError("The two outputs do not have the same shape.")
+    if tree.metric == SEM_EUCLIDEAN and tree.n_features >= SEM_KD_DOT_FEATURES:
+        scratch = _Scratch(n_tiles * SEM_TILE, sizeof(floating), 0, 0)
+        norms = <floating *> scratch.points
+        for i in prange(n_tiles, schedule="static", num_threads=n_threads, nogil=True):
+            if floating is float:
+                sem_kd_norms_f32(&tree.f32, i, i + 1, norms)
+            else:
+                sem_kd_norms_f64(&tree.f64, i, i + 1, norms)
     n_tasks = (last_tile - first_tile + per_task - 1) // per_task
     first = 0
     while first < n_tasks:
@@ -362,12 +378,12 @@ def knn_positions(
             b = min(a + per_task, last_tile)
             in_block = 0
             if floating is float:
-                if sem_kd_knn_f32(&queries.f32, &tree.f32, k, a, b, out_distances, out_positions,
-                                  &in_block):
+                if sem_kd_knn_f32(&queries.f32, &tree.f32, norms, k, a, b, out_distances,
+                                  out_positions, &in_block):
                     failed += 1
             else:
-                if sem_kd_knn_f64(&queries.f64, &tree.f64, k, a, b, out_distances, out_positions,
-                                  &in_block):
+                if sem_kd_knn_f64(&queries.f64, &tree.f64, norms, k, a, b, out_distances,
+                                  out_positions, &in_block):
                     failed += 1
             scanned += in_block
         if failed:
