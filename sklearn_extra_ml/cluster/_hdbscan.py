@@ -407,9 +407,9 @@ class HDBSCAN(
 
         The membership of a row is its strength, `probabilities_` for fitted rows, divided among the
         clusters in proportion to 1 / (least mutual reachability to a row of the cluster)^2, the
-        rule of fuzzy c-means. Where a row has a label, its largest membership is in that cluster. Noise
-        has a strength too: (density at which the row meets the nearest cluster) / (highest density
-        of that cluster).
+        rule of fuzzy c-means. Where a row has a label, its largest membership is in that cluster.
+        Noise has a strength too: (density at which the row meets the nearest cluster) / (highest
+        density of that cluster).
 
         Parameters
         ----------
