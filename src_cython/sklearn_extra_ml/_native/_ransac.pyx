@@ -316,11 +316,11 @@ cdef void _score_block(const floating[:, :, ::1] blocks, const sem_rs_rows *rows
 def score_models(const floating[:, :, ::1] blocks, const double[::1] weights,
                  const double[::1] mass_before, intp_t n_rows, intp_t n_targets, bint squared,
                  const double[:, :, ::1] models, int kind, double threshold, const float[::1] curve,
-                 double to_beat, int n_threads, double[::1] gains, intp_t[::1] rows_seen):
+                 double to_beat, bint among, int n_threads, double[::1] gains, intp_t[::1] rows_seen):
     """Sum of the gains of each model over all rows; -inf for a model that was dropped on the way.
 
     A model is dropped when its gain so far plus all the weight still to come is below `to_beat`, or
-    below what an earlier model of the batch holds already. `mass_before` (n_blocks + 1) is the
+    (with `among`) below what an earlier model of the batch holds already. `mass_before` (n_blocks + 1) is the
     weight of the rows before each block. `rows_seen` receives how far each model was followed.
     """
     cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets, squared)
@@ -369,7 +369,8 @@ def score_models(const floating[:, :, ::1] blocks, const double[::1] weights,
                     else:
                         active[kept] = h
                         kept += 1
-                        bound = max(bound, gains[h])
+                        if among:
+                            bound = max(bound, gains[h])
                 n_active = kept
             start = stop
             PyErr_CheckSignals()
