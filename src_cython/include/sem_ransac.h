@@ -19,6 +19,13 @@
 
 #include "sem_simd.h"
 
+/* Into each clone of its caller, or it would run the baseline instructions. */
+#if defined(__GNUC__)
+#  define SEM_RS_INLINE static inline __attribute__((always_inline))
+#else
+#  define SEM_RS_INLINE static inline
+#endif
+
 #define SEM_RS_BLOCK 256
 #define SEM_RS_TILE 32
 #define SEM_RS_GROUP 4
@@ -294,14 +301,18 @@ static inline double sem_rs_lu(double *a, ptrdiff_t p, ptrdiff_t t, double *mode
 }
 
 #define REAL float
+#define SEM_RS_ABS fabsf
 #define NAME(x) x##_f32
 #include "sem_ransac_real.h"
 #undef REAL
+#undef SEM_RS_ABS
 #undef NAME
 #define REAL double
+#define SEM_RS_ABS fabs
 #define NAME(x) x##_f64
 #include "sem_ransac_real.h"
 #undef REAL
+#undef SEM_RS_ABS
 #undef NAME
 
 #endif

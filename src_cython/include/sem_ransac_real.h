@@ -9,43 +9,64 @@ typedef REAL NAME(sem_rs_vec);
 #endif
 #define SEM_RS_STEP (4 * SEM_RS_LANES)
 
+/* Add |residual| or its square to losses: separate loops of fixed length, which vectorise. */
+SEM_RS_INLINE void NAME(sem_rs_add)(const REAL *residual, int n, int fresh, int squared, REAL *loss)
+{
+    if (squared && fresh)
+        for (int v = 0; v < n; v++)
+            loss[v] = residual[v] * residual[v];
+    else if (squared)
+        for (int v = 0; v < n; v++)
+            loss[v] += residual[v] * residual[v];
+    else if (fresh)
+        for (int v = 0; v < n; v++)
+            loss[v] = SEM_RS_ABS(residual[v]);
+    else
+        for (int v = 0; v < n; v++)
+            loss[v] += SEM_RS_ABS(residual[v]);
+}
+
 /* Losses of one tile of rows under SEM_RS_GROUP models; coefficients as [target][column][model].
  * Two models by four vectors of rows: eight sums in registers on AVX2, the same code on any other. */
-static inline void NAME(sem_rs_tile)(const REAL *block, ptrdiff_t p, ptrdiff_t t, int squared,
+SEM_RS_INLINE void NAME(sem_rs_tile)(const REAL *block, ptrdiff_t p, ptrdiff_t t, int squared,
                                      const REAL *models, REAL loss[SEM_RS_GROUP][SEM_RS_TILE])
 {
     typedef NAME(sem_rs_vec) vec;
-    for (ptrdiff_t k = 0; k < t; k++)
+    for (ptrdiff_t k = 0; k < t; k++) {
+        REAL residual[SEM_RS_GROUP][SEM_RS_TILE];
         for (int pair = 0; pair < SEM_RS_GROUP; pair += 2)
             for (int first = 0; first < SEM_RS_TILE; first += SEM_RS_STEP) {
                 const REAL *w = models + k * (p + 1) * SEM_RS_GROUP + pair;
                 const vec *y = (const vec *)(block + (p + k) * SEM_RS_BLOCK + first);
                 const REAL b0 = w[p * SEM_RS_GROUP], b1 = w[p * SEM_RS_GROUP + 1];
-                vec r[2][4] = {{y[0] - b0, y[1] - b0, y[2] - b0, y[3] - b0},
-                               {y[0] - b1, y[1] - b1, y[2] - b1, y[3] - b1}};
+                vec r00 = y[0] - b0, r01 = y[1] - b0, r02 = y[2] - b0, r03 = y[3] - b0;
+                vec r10 = y[0] - b1, r11 = y[1] - b1, r12 = y[2] - b1, r13 = y[3] - b1;
                 for (ptrdiff_t j = 0; j < p; j++) {
                     const vec *x = (const vec *)(block + j * SEM_RS_BLOCK + first);
                     const REAL w0 = w[j * SEM_RS_GROUP], w1 = w[j * SEM_RS_GROUP + 1];
-                    r[0][0] -= x[0] * w0;
-                    r[0][1] -= x[1] * w0;
-                    r[0][2] -= x[2] * w0;
-                    r[0][3] -= x[3] * w0;
-                    r[1][0] -= x[0] * w1;
-                    r[1][1] -= x[1] * w1;
-                    r[1][2] -= x[2] * w1;
-                    r[1][3] -= x[3] * w1;
+                    r00 -= x[0] * w0;
+                    r01 -= x[1] * w0;
+                    r02 -= x[2] * w0;
+                    r03 -= x[3] * w0;
+                    r10 -= x[0] * w1;
+                    r11 -= x[1] * w1;
+                    r12 -= x[2] * w1;
+                    r13 -= x[3] * w1;
                 }
-                for (int h = 0; h < 2; h++) {
-                    const REAL *from = (const REAL *)r[h];
-                    REAL *to = loss[pair + h] + first;
-                    if (squared)
-                        for (int v = 0; v < SEM_RS_STEP; v++)
-                            to[v] = (k ? to[v] : 0) + from[v] * from[v];
-                    else
-                        for (int v = 0; v < SEM_RS_STEP; v++)
-                            to[v] = (k ? to[v] : 0) + (from[v] < 0 ? -from[v] : from[v]);
-                }
+                vec *to = (vec *)(residual[pair] + first);
+                to[0] = r00;
+                to[1] = r01;
+                to[2] = r02;
+                to[3] = r03;
+                to = (vec *)(residual[pair + 1] + first);
+                to[0] = r10;
+                to[1] = r11;
+                to[2] = r12;
+                to[3] = r13;
             }
+        for (int h = 0; h < SEM_RS_GROUP; h++)
+            NAME(sem_rs_add)(residual[h], SEM_RS_TILE, k == 0, squared, loss[h]);
+    }
 }
 
 /* Gain of SEM_RS_GROUP models on one block. */
@@ -121,12 +142,7 @@ SEM_CLONES static void NAME(sem_rs_losses)(const REAL *block, ptrdiff_t p, ptrdi
             for (int i = 0; i < SEM_RS_BLOCK; i++)
                 r[i] -= x[i] * a;
         }
-        if (squared)
-            for (int i = 0; i < SEM_RS_BLOCK; i++)
-                loss[i] = (k ? loss[i] : 0) + r[i] * r[i];
-        else
-            for (int i = 0; i < SEM_RS_BLOCK; i++)
-                loss[i] = (k ? loss[i] : 0) + (r[i] < 0 ? -r[i] : r[i]);
+        NAME(sem_rs_add)(r, SEM_RS_BLOCK, k == 0, squared, loss);
     }
 }
 
