@@ -15,6 +15,7 @@ import pytest
 from scipy.linalg import LinAlgWarning
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import HuberRegressor
 from sklearn.utils import estimator_checks as checks
 
 import sklearn_extra_ml
@@ -22,10 +23,16 @@ import sklearn_extra_ml
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
     "KMeans": 59,
+    "RANSACRegressor": 61,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
-VARIANTS = {}
+VARIANTS = {
+    "RANSACRegressor": (
+        {"scoring": "inliers", "local_optimization": False, "residual_threshold": None},
+        {"estimator": HuberRegressor(max_iter=1000), "min_samples": 0.5},
+    ),
+}
 
 
 def find_estimators():

@@ -82,7 +82,10 @@ class GenericEngine:
             estimator.set_params(**dict(zip(self._seeded, map(int, seeds), strict=True)))
 
     def _losses(self, estimator, start=0, stop=None):
-        return np.asarray(self.loss(self.y[start:stop], estimator.predict(self.X[start:stop])))
+        y = self.y[start:stop]
+        y_pred = np.asarray(estimator.predict(self.X[start:stop]))
+        # A column of targets comes back flat from some regressors; it must not broadcast.
+        return np.asarray(self.loss(y, y_pred if y_pred.ndim == y.ndim else y_pred.reshape(y.shape)))
 
     # ------------------------------------------------------------------------------ trials
 

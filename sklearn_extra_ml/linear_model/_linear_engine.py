@@ -344,27 +344,24 @@ class LinearEngine:
         n = min(self.n, self.n_head * _BLOCK)
         cells = self.blocks[: self.n_head].transpose(0, 2, 1).reshape(-1, self.p + self.t)[:n]
         A, y = cells[:, : self.p].astype(np.float64), cells[:, self.p :].astype(np.float64)
-        w = np.ones(n) if self.weights is None else self.weights[:n]
         masks = np.zeros((5 if self.p else 1, self.n_head * _BLOCK), dtype=np.uint8)
         masks[0, :n] = 1
         if self.p == 0:
             return masks
-        mean = np.average(A, axis=0, weights=w) if self.intercept else np.zeros(self.p)
-        centred = A - mean
-        weighted = centred * w[:, None]
-        scatter = weighted.T @ centred
+        w = np.ones(n) if self.weights is None else self.weights[:n]
+        if self.intercept:
+            A -= (w @ A) / w.sum()
+            y -= (w @ y) / w.sum()
+        weighted = A if self.weights is None else A * w[:, None]
+        scatter = weighted.T @ A
         axis = np.linalg.eigh(scatter)[1][:, -1]
-        axis = axis * np.sign(axis[np.argmax(np.abs(axis))])
-        along = centred @ axis
-        low, high = np.quantile(along, [0.3, 0.7])
-        masks[1, :n] = along <= low
-        masks[2, :n] = along >= high
-        y_mean = np.average(y, axis=0, weights=w) if self.intercept else np.zeros(self.t)
-        ridge = 1e-12 * np.trace(scatter) / self.p
-        plane = np.linalg.solve(
-            scatter + (ridge or 1.0) * np.eye(self.p), weighted.T @ (y - y_mean)
-        )
-        side = ((y - y_mean) - centred @ plane)[:, 0]
+        along = A @ axis
+        low, high = 3 * (n - 1) // 10, n - 1 - 3 * (n - 1) // 10
+        edges = np.partition(along, (low, high))
+        masks[1, :n] = along <= edges[low]
+        masks[2, :n] = along >= edges[high]
+        scatter.flat[:: self.p + 1] += 1e-12 * np.trace(scatter) / self.p or 1.0
+        side = (y - A @ np.linalg.solve(scatter, weighted.T @ y))[:, 0]
         masks[3, :n] = side > 0
         masks[4, :n] = side <= 0
         return masks
@@ -375,17 +372,21 @@ class LinearEngine:
         Returns models (n, t, p + 1) and their entropies, and sets `lowest`, the scale of rounding.
         """
         relative = 1e-9 if self.blocks.dtype == np.float64 else 1e-5
-        self.lowest = lowest_scale(self.y[self.index], self.weights, relative)
+        head = self.index[: self.n_head * _BLOCK]
+        weights = None if self.weights is None else self.weights[: len(head)]
+        self.lowest = lowest_scale(self.y[head], weights, relative)
         count = int(min(_N_PILOT_TRIALS, self.rule.max_trials))
         samples, drawn = self.solve(0, count)
         if self.is_data_valid is not None:
             ok = [self.is_data_valid(self.X_given[r], self.y[r]) for r in self.index[samples]]
             samples, drawn = samples[np.asarray(ok, bool)], drawn[np.asarray(ok, bool)]
-        in_head = samples < self.n_head * _BLOCK
+        # Screening needs fewer rows than fitting.
+        n_screen = min(self.n_head, -(-max(512, 20 * self.dof) // _BLOCK))
+        in_head = samples < n_screen * _BLOCK
         drops = in_head.sum(axis=1) if self.weights is None else (self.weights[samples] * in_head).sum(1)
         drops = np.minimum(drops.astype(np.float64), self.total_mass)
         entropies, cores = np.empty(len(drawn)), np.empty(len(drawn))
-        arguments = (self.blocks, self.w, self.n, self.n_head, self.t, self.squared)
+        arguments = (self.blocks, self.w, self.n, n_screen, self.t, self.squared)
         kernel.model_entropies(
             *arguments, drawn, self.lowest, drops, self.n_threads, entropies, cores
         )

@@ -31,14 +31,12 @@ def spread_of_targets(y, weights):
         weights = np.repeat(weights, y.size // len(y))
     centre = weighted_median(flat, weights)
     deviation = np.abs(flat - centre)
-    for scale in (
-        weighted_median(deviation, weights),
-        float(np.average(deviation, weights=weights)),
-        abs(centre),
-    ):
-        if scale > 0:
-            return scale
-    return 1.0
+    return (
+        weighted_median(deviation, weights)
+        or float(np.average(deviation, weights=weights))
+        or abs(centre)
+        or 1.0
+    )
 
 
 def median_absolute_deviation(y, weights):
@@ -51,6 +49,7 @@ def median_absolute_deviation(y, weights):
 
 def lowest_scale(y, weights, relative):
     """Power of two below which losses are rounding: `relative` times the spread of y."""
+    y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
     median = weighted_median(np.abs(y.reshape(-1)), None if y.ndim > 1 else weights)
     size = max(spread_of_targets(y, weights) * relative, 8 * np.finfo(y.dtype).eps * median)
     return float(2.0 ** np.floor(np.log2(size)))

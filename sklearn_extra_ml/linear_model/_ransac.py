@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
-from sklearn import get_config
+from sklearn import config_context, get_config
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -38,7 +38,7 @@ from .._core._validation import (
 from ._consensus import SCORINGS, Rule, find_consensus
 from ._generic_engine import GenericEngine
 from ._linear_engine import LinearEngine, build_design, linear_design
-from ._noise_scale import lowest_scale, median_absolute_deviation
+from ._noise_scale import median_absolute_deviation, spread_of_targets
 
 _FINAL_FIT = (2**34,)  # names the seed of the last fit
 
@@ -336,7 +336,7 @@ class RANSACRegressor(
 
         self._store_counters(outcome)
         mask = self._consensus_or_fallback(outcome, rows, len(y))
-        self._fit_final(estimator, X, y, mask, weights, routed, seed)
+        self._fit_final(estimator, X, y, mask, weights, routed, seed, linear_design(estimator))
         return self
 
     def _validate(self, X, y, sample_weight, fit_params):
@@ -430,15 +430,16 @@ class RANSACRegressor(
 
     def _search(self, engine, X, y):
         """Run the trials, with callbacks told about each when there are any."""
-        y_rows, weights = y[engine.index], engine.weights
         mode, threshold = self.residual_threshold, self.residual_threshold
-        if not isinstance(mode, Real):
-            threshold = median_absolute_deviation(y_rows, weights)
         # Too few rows beyond those that any model fits exactly say nothing about the noise.
         estimable = engine.total_mass - engine.dof >= 4
-        estimate = estimable and (mode == "auto" or (mode == "mad" and threshold == 0))
-        if isinstance(mode, str) and threshold == 0:
-            threshold = lowest_scale(np.asarray(y_rows, dtype=np.float64), weights, 1e-5)
+        if not isinstance(mode, Real) and not (mode == "auto" and estimable):
+            y_rows, weights = y[engine.index], engine.weights
+            threshold = median_absolute_deviation(y_rows, weights)
+            if isinstance(mode, str) and threshold == 0:
+                threshold, mode = spread_of_targets(y_rows, weights), "auto"
+        estimate = estimable and mode == "auto"
+        threshold = 0.0 if isinstance(threshold, str) else threshold
         rule = Rule(
             scoring=self.scoring,
             threshold=float(threshold),
@@ -506,7 +507,7 @@ class RANSACRegressor(
             warnings.warn(message, ConvergenceWarning, stacklevel=5)
         return rows.spread(np.ones(len(rows.index), dtype=bool), n_samples, True)
 
-    def _fit_final(self, estimator, X, y, mask, weights, routed, seed):
+    def _fit_final(self, estimator, X, y, mask, weights, routed, seed, finite):
         """Fit the estimator to the inliers, and judge the rows of weight 0 by it."""
         fitted = np.flatnonzero(mask if weights is None else mask & (weights > 0))
         names = [n for n in estimator.get_params(deep=False) if n == "random_state"]
@@ -514,11 +515,14 @@ class RANSACRegressor(
             stream = np.random.default_rng([seed, *_FINAL_FIT])
             estimator.set_params(random_state=int(stream.integers(2**31 - 1)))
         params = check_method_params(X, routed["fit"], indices=fitted)
-        estimator.fit(X[fitted], y[fitted], **params)
+        # The linear models' rows were found finite already.
+        with config_context(assume_finite=finite or get_config()["assume_finite"]):
+            estimator.fit(X[fitted], y[fitted], **params)
         if weights is not None and (weights == 0).any():
             absent = weights == 0
             loss = self.loss if callable(self.loss) else _LOSSES[self.loss][0]
-            mask[absent] = loss(y[absent], estimator.predict(X[absent])) <= self.threshold_
+            y_pred = estimator.predict(X[absent]).reshape(y[absent].shape)
+            mask[absent] = loss(y[absent], y_pred) <= self.threshold_
         self.estimator_ = estimator
         self.inlier_mask_ = mask
 
@@ -593,8 +597,10 @@ class RANSACRegressor(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        given = LinearRegression() if self.estimator is None else self.estimator
-        tags.input_tags.sparse = get_tags(given).input_tags.sparse
+        given = get_tags(LinearRegression() if self.estimator is None else self.estimator)
+        tags.input_tags.sparse = given.input_tags.sparse
+        tags.input_tags.allow_nan = given.input_tags.allow_nan
+        tags.target_tags.multi_output = given.target_tags.multi_output
         return tags
 
 

@@ -53,6 +53,16 @@ typedef struct {
     double largest; /* their largest loss */
 } sem_rs_pass;
 
+/* Sum of sixteen lanes, by halves. */
+SEM_RS_INLINE double sem_rs_sum16(double *lanes)
+{
+    for (int v = 0; v < 8; v++)
+        lanes[v] += lanes[v + 8];
+    for (int v = 0; v < 4; v++)
+        lanes[v] += lanes[v + 4];
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
 /* Bins of |loss|, two an octave ([1, 1.5) and [1.5, 2) times a power of two), from `lowest` up. */
 static inline int sem_rs_bin(double loss, double lowest)
 {
@@ -155,7 +165,7 @@ static inline void sem_rs_mixture(const double *loss, const double *weights, ptr
         share = part / mass;
         double next = sqrt(square / (part - dof > 1 ? part - dof : 1));
         next = next > lowest ? next : lowest;
-        int settled = fabs(next - scale) <= 1e-4 * scale;
+        int settled = fabs(next - scale) <= 5e-4 * scale;
         scale = next;
         if (settled)
             break;

@@ -163,7 +163,7 @@ SEM_CLONES static void NAME(sem_rs_products)(const REAL *block, const double *ro
         for (ptrdiff_t j = i; j < c; j++) {
             if (i > p && j > i)
                 break; /* products of two targets are not needed */
-            double lanes[16] = {0}, sum = 0;
+            double lanes[16] = {0};
             if (j == p)
                 for (int first = 0; first < SEM_RS_BLOCK; first += 16)
                     for (int v = 0; v < 16; v++)
@@ -174,11 +174,30 @@ SEM_CLONES static void NAME(sem_rs_products)(const REAL *block, const double *ro
                     for (int v = 0; v < 16; v++)
                         lanes[v] += left[first + v] * (double)z[first + v];
             }
-            for (int v = 0; v < 16; v++)
-                sum += lanes[v];
+            const double sum = sem_rs_sum16(lanes);
             gram[i * c + j] += sum;
         }
     }
+}
+
+/* Weight of each row of one block in the next fit: its own within the threshold, 0 beyond. */
+SEM_CLONES static void NAME(sem_rs_weigh)(const REAL *loss, const double *weights, double threshold,
+                                          double *part, sem_rs_pass *pass)
+{
+    double mass[16] = {0}, sum[16] = {0}, largest[16] = {0};
+    for (int first = 0; first < SEM_RS_BLOCK; first += 16)
+        for (int v = 0; v < 16; v++) {
+            const double l = (double)loss[first + v], w = weights ? weights[first + v] : 1.0;
+            const double in = l <= threshold ? w : 0.0, seen = in > 0 ? l : 0.0;
+            part[first + v] = in;
+            mass[v] += in;
+            sum[v] += in * seen;
+            largest[v] = largest[v] > seen ? largest[v] : seen;
+        }
+    pass->mass += sem_rs_sum16(mass);
+    pass->sum += sem_rs_sum16(sum);
+    for (int v = 0; v < 16; v++)
+        pass->largest = largest[v] > pass->largest ? largest[v] : pass->largest;
 }
 
 /* One pass over blocks [first, last): rows within `threshold` of the model (or those of `mask`,
@@ -197,18 +216,23 @@ static void NAME(sem_rs_collect)(const sem_rs_rows *rows, ptrdiff_t first, ptrdi
         here = here < SEM_RS_BLOCK ? here : SEM_RS_BLOCK;
         if (model)
             NAME(sem_rs_losses)(block, rows->p, rows->t, rows->squared, model, loss);
-        for (ptrdiff_t i = 0; i < SEM_RS_BLOCK; i++) {
-            const double w = i < here ? (weights ? weights[i] : 1.0) : 0.0;
-            const double l = model && i < here ? (double)loss[i] : 0.0;
-            const int in = i < here && (mask ? mask[b * SEM_RS_BLOCK + i] != 0 : l <= threshold);
-            part[i] = in ? w : 0.0;
-            pass->mass += part[i];
-            pass->sum += part[i] * l;
-            if (in && w > 0 && l > pass->largest)
-                pass->largest = l;
-            if (bins)
-                bins[sem_rs_bin(rows->squared ? sqrt(l) : l, lowest)] += w;
+        else
+            memset(loss, 0, sizeof loss);
+        if (here == SEM_RS_BLOCK && !mask)
+            NAME(sem_rs_weigh)(loss, weights, threshold, part, pass);
+        else { /* rows of a mask, or padding to be left out */
+            double own[SEM_RS_BLOCK];
+            for (ptrdiff_t i = 0; i < SEM_RS_BLOCK; i++) {
+                const int in = i < here && (!mask || mask[b * SEM_RS_BLOCK + i]);
+                own[i] = in ? (weights ? weights[i] : 1.0) : 0.0;
+            }
+            NAME(sem_rs_weigh)(loss, own, mask ? INFINITY : threshold, part, pass);
         }
+        if (bins)
+            for (ptrdiff_t i = 0; i < here; i++) {
+                const double l = rows->squared ? sqrt((double)loss[i]) : (double)loss[i];
+                bins[sem_rs_bin(l, lowest)] += weights ? weights[i] : 1.0;
+            }
         if (gram)
             NAME(sem_rs_products)(block, part, rows->p, rows->t, gram);
     }
