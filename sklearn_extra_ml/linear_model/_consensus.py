@@ -21,6 +21,7 @@ COUNT, LINEAR, QUADRATIC, CURVE = 0, 1, 2, 3
 _CURVE_KNOTS, _CURVE_END = 2048, 8.0
 # A Gaussian whose 99 % quantile is the threshold: half the squared quantile.
 _KAPPA = 2.5758293035489004**2 / 2
+_NORMAL_BY_MEDIAN = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 
 
 class Rule(NamedTuple):
@@ -241,7 +242,12 @@ def find_consensus(engine, rule, sampling, *, estimate_noise, deterministic, on_
     progress = search(engine, rule, start, on_trial)
     if progress.best is None or progress.n_valid == 0:
         return Outcome(progress, rule.threshold, None)
-    model, threshold = progress.best.model, rule.threshold
+    best, threshold = progress.best, rule.threshold
+    model = best.model
+    if estimate_noise and rule.scoring == "lmeds":
+        # The winner's own median says more about it than the model that the threshold came from.
+        median = (-best.score) ** (0.5 if rule.power == 2 else 1)
+        threshold, scale = engine.noise_threshold(model, _NORMAL_BY_MEDIAN * median)
     if rule.local_optimization:
         model = engine.settle(model, threshold)
         for _ in range(10 if estimate_noise else 0):
@@ -251,4 +257,5 @@ def find_consensus(engine, rule, sampling, *, estimate_noise, deterministic, on_
                 threshold = previous
                 break
             model = engine.settle(model, threshold)
-    return Outcome(progress, threshold, engine.inliers(model, threshold))
+    inliers = engine.inliers(model, threshold)
+    return Outcome(progress, threshold, inliers if inliers.any() else None)
