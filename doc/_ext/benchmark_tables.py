@@ -1,7 +1,7 @@
 """Render the JSON that ``benchmarks/runner.py`` wrote as the tables of the benchmark page.
 
 ``.. benchmark:: NAME`` becomes one table per case of ``benchmarks/results/NAME.json``: median
-seconds, ratio to ours, memory over the data, quality figures. Nothing on that page is typed by hand.
+seconds, ratio to ours, memory over the data, quality figures. None of it is typed by hand.
 """
 
 import json
