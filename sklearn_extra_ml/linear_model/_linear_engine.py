@@ -84,6 +84,8 @@ class LinearEngine:
         self.alpha = float(linear.alpha) if isinstance(linear, Ridge) else 0.0
         self.tol = linear.tol if isinstance(linear, LinearRegression) else 0.0
         self.squared = power == 2
+        # Waking threads costs more than a sweep over few rows; tasks of many passes are worth it.
+        self.n_row_threads = n_threads if design.size > 2**16 else 1
         self._pack()
         self.n = len(self.index)
         self.total_mass = float(self.n if self.weights is None else self.weights.sum())
@@ -115,7 +117,7 @@ class LinearEngine:
             self.index,
             np.ascontiguousarray(x_centre, dtype=np.float64),
             np.ascontiguousarray(y_centre, dtype=np.float64),
-            self.n_threads,
+            self.n_row_threads,
             self.blocks,
         )
         mass = np.full(n_blocks * _BLOCK, 1.0)
@@ -230,7 +232,7 @@ class LinearEngine:
             self._curve,
             to_beat,
             among,
-            self.n_threads,
+            self.n_row_threads,
             gains,
             np.empty(len(models), dtype=np.intp),
         )
@@ -252,7 +254,7 @@ class LinearEngine:
     def losses(self, model):
         """Losses of the distinct rows under a model."""
         losses = np.empty((len(self.blocks), _BLOCK), dtype=self.blocks.dtype)
-        kernel.model_losses(self.blocks, self.t, self.squared, model, self.n_threads, losses)
+        kernel.model_losses(self.blocks, self.t, self.squared, model, self.n_row_threads, losses)
         return losses.reshape(-1)[: self.n]
 
     def inliers(self, model, threshold=None):
@@ -435,7 +437,7 @@ class LinearEngine:
                 self.intercept,
                 self.alpha,
                 threshold,
-                self.n_threads,
+                self.n_row_threads,
                 model,
             )
             if state in seen:
