@@ -102,7 +102,8 @@ def main():
             names = runs[0].keys()
             medians = {m: float(np.median([r[m] for r in runs if m in r])) for m in names}
             results.append(
-                dict(zip(("kind", "n_features", "noise", "share"), cell)) | {"errors": medians}
+                dict(zip(("kind", "n_features", "noise", "share"), cell, strict=True))
+                | {"errors": medians}
             )
             print(cell, {m: round(e, 4) for m, e in medians.items()}, flush=True)
     TARGET.parent.mkdir(exist_ok=True)

@@ -75,7 +75,7 @@ class Progress:
 def dynamic_max_trials(mass, total_mass, min_samples, probability):
     """Number of trials after which a sample without outliers was drawn with `probability`.
 
-    ``log(1 - probability) / log(1 - share ** min_samples)`` with scikit-learn's rounding and limits.
+    ``log(1 - probability) / log(1 - share ** min_samples)``, rounded and limited as in scikit-learn.
     """
     tiny = np.spacing(1)
     numerator = max(tiny, 1 - probability)
@@ -90,7 +90,7 @@ def dynamic_max_trials(mass, total_mass, min_samples, probability):
 def gain_curve():
     """Gain of a Gaussian inlier against a uniform outlier density, by squared relative loss.
 
-    ``log(1 + exp(kappa (1 - u)))`` is, up to a constant, the log-likelihood of the mixture whose two
+    ``log(1 + exp(kappa (1 - u)))`` is, up to a constant, the log-likelihood of the mixture whose
     densities meet at the threshold (u = 1); here shifted and scaled to run from 1 to 0.
     """
     u = np.linspace(0, _CURVE_END, _CURVE_KNOTS + 1)
@@ -119,11 +119,13 @@ def gains(losses, rule):
     squared = relative**2 if rule.power == 1 else relative
     if kind == QUADRATIC:
         return np.maximum(1 - squared, 0)
-    return np.interp(squared, np.linspace(0, _CURVE_END, _CURVE_KNOTS + 1), gain_curve()[:-1], right=0)
+    return np.interp(
+        squared, np.linspace(0, _CURVE_END, _CURVE_KNOTS + 1), gain_curve()[:-1], right=0
+    )
 
 
 def weighted_median(values, weights=None):
-    """Median of `values`; integer weights count as repetitions, 0.5 of the total is split in two."""
+    """Median of `values`; integer weights count as repetitions."""
     if weights is None:
         return float(np.median(values))
     order = np.argsort(values, kind="stable")
@@ -220,6 +222,18 @@ class Outcome(NamedTuple):
     inliers: np.ndarray | None  # bool, one for each distinct row
 
 
+def _settled(engine, model, threshold, mass):
+    """Let the inliers come to rest; keep the model when that loses more than half of them.
+
+    Rounding empties a consensus of zero width, and a few rows fitted exactly ask for ever less.
+    """
+    settled = engine.settle(model, threshold)
+    mass_settled = engine.mass(engine.inliers(settled, threshold))
+    if mass_settled >= max(mass / 2, min(mass, engine.dof + 1)):
+        return settled, mass_settled
+    return model, mass
+
+
 def find_consensus(engine, rule, sampling, *, estimate_noise, deterministic, on_trial=None):
     """Settle the threshold, search, and let the winner's inliers come to rest.
 
@@ -249,13 +263,15 @@ def find_consensus(engine, rule, sampling, *, estimate_noise, deterministic, on_
         median = (-best.score) ** (0.5 if rule.power == 2 else 1)
         threshold, scale = engine.noise_threshold(model, _NORMAL_BY_MEDIAN * median)
     if rule.local_optimization:
-        model = engine.settle(model, threshold)
+        model, mass = _settled(engine, model, threshold, best.mass)
         for _ in range(10 if estimate_noise else 0):
-            previous = threshold
-            threshold, scale = engine.noise_threshold(model, scale)
-            if abs(threshold - previous) <= 1e-3 * previous:
-                threshold = previous
+            proposed, scale = engine.noise_threshold(model, scale)
+            if abs(proposed - threshold) <= 1e-3 * threshold:
                 break
-            model = engine.settle(model, threshold)
+            previous, model_before = mass, model
+            model, mass = _settled(engine, model, proposed, mass)
+            if model is model_before and mass == previous and proposed < threshold:
+                break
+            threshold = proposed
     inliers = engine.inliers(model, threshold)
     return Outcome(progress, threshold, inliers if inliers.any() else None)

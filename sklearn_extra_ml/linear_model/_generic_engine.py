@@ -48,7 +48,6 @@ class GenericEngine:
         self._pilots = {}
         # A loss of the user's own might look at all rows at once: it is shown all of them.
         self.first_slice = self.n if power == 0 else _FIRST_SLICE
-        self._seeded = _random_state_names(estimator)
         values = X.data if hasattr(X, "indptr") else X
         finite = bool(np.isfinite(values).all() and np.isfinite(y).all())
         self._config = get_config() | {"skip_parameter_validation": True}
@@ -72,20 +71,16 @@ class GenericEngine:
         params = check_method_params(self.X_given, self.fit_params, indices=given)
         if self.pass_weights and self.weights is not None:
             params["sample_weight"] = self.weights[distinct]
-        self.seed_estimator(estimator, key)
+        seed_estimator(estimator, [self.seed, *key])
         return estimator.fit(self.X[distinct], self.y[distinct], **params)
-
-    def seed_estimator(self, estimator, key):
-        if self._seeded:
-            stream = np.random.default_rng([self.seed, *key])
-            seeds = stream.integers(2**31 - 1, size=len(self._seeded))
-            estimator.set_params(**dict(zip(self._seeded, map(int, seeds), strict=True)))
 
     def _losses(self, estimator, start=0, stop=None):
         y = self.y[start:stop]
         y_pred = np.asarray(estimator.predict(self.X[start:stop]))
         # A column of targets comes back flat from some regressors; it must not broadcast.
-        return np.asarray(self.loss(y, y_pred if y_pred.ndim == y.ndim else y_pred.reshape(y.shape)))
+        return np.asarray(
+            self.loss(y, y_pred if y_pred.ndim == y.ndim else y_pred.reshape(y.shape))
+        )
 
     # ------------------------------------------------------------------------------ trials
 
@@ -150,7 +145,7 @@ class GenericEngine:
         left = self.total_mass
         while start < self.n:
             stop = min(start + size, self.n)
-            stop = self.n if self.n - stop < size else stop
+            stop = self.n if 2 * (self.n - stop) < size else stop
             parts.append(self._losses(estimator, start, stop))
             part = gains(parts[-1], self.rule)
             if self.weights is None:
@@ -161,7 +156,7 @@ class GenericEngine:
             # sums of fractions round: give the bound that much room
             if score + left < to_beat - 1e-9 * abs(to_beat):
                 return None, None
-            start, size = stop, 2 * (stop - start)
+            start, size = stop, min(2 * (stop - start), max(_FIRST_SLICE, self.n // 6))
         losses = np.concatenate(parts)
         return self._full_score(losses), losses
 
@@ -275,10 +270,18 @@ class GenericEngine:
         return model
 
 
-def _random_state_names(estimator):
-    """Return the parameters to seed: its own random_state, and nested ones that are not set."""
-    return sorted(
+def seed_estimator(estimator, key):
+    """Seed an estimator: its own `random_state`, and nested ones that are not set."""
+    names = sorted(
         name
         for name, value in estimator.get_params(deep=True).items()
-        if name == "random_state" or (name.endswith("__random_state") and value is None)
+        if name == "random_state"
+        or (name.endswith("__random_state") and (value is None or isinstance(value, Seed)))
     )
+    if names:
+        seeds = np.random.default_rng(key).integers(2**31 - 1, size=len(names))
+        estimator.set_params(**dict(zip(names, map(Seed, seeds), strict=True)))
+
+
+class Seed(int):
+    """A seed that was set by us, and may be set anew."""

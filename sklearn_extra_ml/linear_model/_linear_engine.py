@@ -74,7 +74,9 @@ class LinearEngine:
     Models live in packed coordinates: columns and targets centred, constant columns left out.
     """
 
-    def __init__(self, design, y, rows, linear, *, min_samples, power, seed, n_threads, is_data_valid):
+    def __init__(
+        self, design, y, rows, linear, *, min_samples, power, seed, n_threads, is_data_valid
+    ):
         self.X, self.y, self.rows = design, y, rows
         self.index, self.weights = rows.index, rows.weight
         self.w = _NOTHING if rows.weight is None else rows.weight
@@ -385,7 +387,11 @@ class LinearEngine:
         # Screening needs fewer rows than fitting.
         n_screen = min(self.n_head, -(-max(512, 20 * self.dof) // _BLOCK))
         in_head = samples < n_screen * _BLOCK
-        drops = in_head.sum(axis=1) if self.weights is None else (self.weights[samples] * in_head).sum(1)
+        drops = (
+            in_head.sum(axis=1)
+            if self.weights is None
+            else (self.weights[samples] * in_head).sum(1)
+        )
         drops = np.minimum(drops.astype(np.float64), self.total_mass)
         entropies, cores = np.empty(len(drawn)), np.empty(len(drawn))
         arguments = (self.blocks, self.w, self.n, n_screen, self.t, self.squared)

@@ -1,4 +1,4 @@
-"""How large a residual an inlier may have, when nobody said: the scale of the noise, from residuals.
+"""How large an inlier's residual may be, when nobody said: the scale of the noise.
 
 Given a model that fits the inliers, its losses are a narrow half-normal part at 0 and a broad rest.
 `noise_mixture` (EM) separates the two near 0; `inlier_cut` then picks the multiple of the scale at

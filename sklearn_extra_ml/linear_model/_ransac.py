@@ -36,11 +36,11 @@ from .._core._validation import (
     raise_for_params,
 )
 from ._consensus import SCORINGS, Rule, find_consensus
-from ._generic_engine import GenericEngine
+from ._generic_engine import GenericEngine, seed_estimator
 from ._linear_engine import LinearEngine, build_design, linear_design
 from ._noise_scale import median_absolute_deviation, spread_of_targets
 
-_FINAL_FIT = (2**34,)  # names the seed of the last fit
+_FINAL_FIT = 2**34  # names the seed of the last fit
 
 
 def _absolute_error(y_true, y_pred):
@@ -336,7 +336,11 @@ class RANSACRegressor(
 
         self._store_counters(outcome)
         mask = self._consensus_or_fallback(outcome, rows, len(y))
-        self._fit_final(estimator, X, y, mask, weights, routed, seed, linear_design(estimator))
+        self._fit_final(estimator, X, y, mask, weights, routed, seed)
+        if has_callbacks(self):
+            self._callback_fit_ctx.call_on_fit_task_end(
+                estimator=self, X=X, y=y, reconstruction_attributes=lambda: _fitted_state(self)
+            )
         return self
 
     def _validate(self, X, y, sample_weight, fit_params):
@@ -357,8 +361,8 @@ class RANSACRegressor(
         if sample_weight is not None:
             if not has_fit_parameter(estimator, "sample_weight"):
                 raise ValueError(
-                    f"{type(estimator).__name__} does not support sample_weight. Pass weights to an "
-                    "estimator whose `fit` takes them."
+                    f"{type(estimator).__name__} does not support sample_weight. Pass none, or take "
+                    "an estimator whose `fit` takes weights."
                 )
             weights = check_sample_weight(sample_weight, X)
             fit_params = fit_params | {"sample_weight": weights}
@@ -454,7 +458,7 @@ class RANSACRegressor(
         )
         on_trial = None
         if has_callbacks(self):
-            on_trial = _tell_callbacks(self, X, y)
+            on_trial = _tell_callbacks(self, engine, X, y)
         free = self.is_data_valid is None and isinstance(engine, LinearEngine)
         return find_consensus(
             engine,
@@ -496,8 +500,8 @@ class RANSACRegressor(
         message += (
             f" Of {progress.n_trials} trials, {progress.n_skips_invalid_data} samples were refused "
             f"by `is_data_valid`, {progress.n_skips_invalid_model} models by `is_model_valid`, and "
-            f"{progress.n_skips_no_inliers} had no row within the threshold {outcome.threshold:.6g}."
-            " Raise `residual_threshold` or `max_trials`, loosen the callables, or choose "
+            f"{progress.n_skips_no_inliers} had no row, or no more than another trial, within the "
+            f"threshold {outcome.threshold:.6g}. Raise `residual_threshold` or `max_trials`, loosen the callables, or choose "
             "`on_failure`."
         )
         if self.on_failure == "raise":
@@ -507,16 +511,14 @@ class RANSACRegressor(
             warnings.warn(message, ConvergenceWarning, stacklevel=5)
         return rows.spread(np.ones(len(rows.index), dtype=bool), n_samples, True)
 
-    def _fit_final(self, estimator, X, y, mask, weights, routed, seed, finite):
+    def _fit_final(self, estimator, X, y, mask, weights, routed, seed):
         """Fit the estimator to the inliers, and judge the rows of weight 0 by it."""
         fitted = np.flatnonzero(mask if weights is None else mask & (weights > 0))
-        names = [n for n in estimator.get_params(deep=False) if n == "random_state"]
-        if names:
-            stream = np.random.default_rng([seed, *_FINAL_FIT])
-            estimator.set_params(random_state=int(stream.integers(2**31 - 1)))
+        seed_estimator(estimator, [seed, _FINAL_FIT])
         params = check_method_params(X, routed["fit"], indices=fitted)
-        # The linear models' rows were found finite already.
-        with config_context(assume_finite=finite or get_config()["assume_finite"]):
+        # The rows of linear models were found finite already.
+        finite = linear_design(estimator) is not None or get_config()["assume_finite"]
+        with config_context(assume_finite=finite):
             estimator.fit(X[fitted], y[fitted], **params)
         if weights is not None and (weights == 0).any():
             absent = weights == 0
@@ -617,15 +619,32 @@ def _takes_weights(estimator, fit_params):
     return not routing and has_fit_parameter(estimator, "sample_weight")
 
 
-def _tell_callbacks(ransac, X, y):
+def _fitted_state(ransac):
+    """What `predict` and `score` need of a fitted regressor."""
+    return {"estimator_": ransac.estimator_, "inlier_mask_": ransac.inlier_mask_}
+
+
+def _tell_callbacks(ransac, engine, X, y):
     """Open the callback context of a fit; return what to call after each trial."""
     trials = None if np.isinf(ransac.max_trials) else int(ransac.max_trials)
     root = ransac._init_callback_context(max_subtasks=trials)
     root.call_on_fit_task_begin(estimator=ransac, X=X, y=y)
 
+    def state(best):
+        """The estimator as if the search ended here: fitted to the best inliers so far."""
+        inliers = engine.rows.spread(engine.inliers(best.model), len(y), False)
+        given = LinearRegression() if ransac.estimator is None else clone(ransac.estimator)
+        return {"estimator_": given.fit(X[inliers], y[inliers]), "inlier_mask_": inliers}
+
     def on_trial(progress):
         task = root.subcontext(task_name="trial")
         task.call_on_fit_task_begin(estimator=ransac, X=X, y=y)
-        return task.call_on_fit_task_end(estimator=ransac, X=X, y=y)
+        best = progress.best
+        return task.call_on_fit_task_end(
+            estimator=ransac,
+            X=X,
+            y=y,
+            reconstruction_attributes=None if best is None else lambda: state(best),
+        )
 
     return on_trial

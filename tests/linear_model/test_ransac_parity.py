@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import sklearn.linear_model._ransac as upstream
-from reference.ransac import ransac
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.linear_model import RANSACRegressor as ScikitLearnRANSAC
 from sklearn.neighbors import KNeighborsRegressor
@@ -11,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 from sklearn.utils import check_random_state
 
+from reference.ransac import ransac
 from sklearn_extra_ml._core._distinct_rows import distinct_rows
 from sklearn_extra_ml._native._ransac import draw_samples
 from sklearn_extra_ml.linear_model import RANSACRegressor
@@ -39,7 +39,11 @@ def our_samples(X, y, random_state, size, count):
 
 def fit_both(monkeypatch, X, y, size, count=200, seed=0, **parameters):
     """Fit ours as scikit-learn does it, and scikit-learn's with our samples."""
-    parameters = {"residual_threshold": None, "random_state": seed, "max_trials": count} | parameters
+    parameters = {
+        "residual_threshold": None,
+        "random_state": seed,
+        "max_trials": count,
+    } | parameters
     ours = RANSACRegressor(**AS_SCIKIT_LEARN, **parameters).fit(X, y)
     samples = iter(our_samples(X, y, seed, size, count))
     monkeypatch.setattr(upstream, "sample_without_replacement", lambda *a, **k: next(samples))
@@ -51,6 +55,14 @@ def assert_same(ours, theirs):
     for name in ("n_trials_", "n_skips_no_inliers_", "n_skips_invalid_data_"):
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.n_skips_invalid_model_ == theirs.n_skips_invalid_model_
+
+
+def mean_is_positive(X, y):
+    return y.mean() > 0
+
+
+def slope_is_positive(model, X, y):
+    return model.coef_[0] > 0
 
 
 PARAMETERS = {
@@ -65,8 +77,8 @@ PARAMETERS = {
     "stop by inliers": {"stop_n_inliers": 120, "residual_threshold": 0.3},
     "stop by score": {"stop_score": 0.98, "residual_threshold": 0.3},
     "few skips": {"max_skips": 3, "residual_threshold": 1.0},
-    "validity of data": {"is_data_valid": lambda X, y: y.mean() > 0, "residual_threshold": 0.3},
-    "validity of model": {"is_model_valid": lambda m, X, y: m.coef_[0] > 0, "residual_threshold": 1.0},
+    "validity of data": {"is_data_valid": mean_is_positive, "residual_threshold": 0.3},
+    "validity of model": {"is_model_valid": slope_is_positive, "residual_threshold": 1.0},
     "own loss": {"loss": lambda a, b: np.abs(a - b) ** 1.5, "residual_threshold": 0.2},
     "no intercept": {"estimator": LinearRegression(fit_intercept=False), "residual_threshold": 1.0},
 }  # fmt: skip
