@@ -28,7 +28,7 @@ N_ROWS = 1000
 KINDS = ("scattered", "clustered")
 FEATURES = (1, 5, 20)
 NOISE = (0.05, 0.1)
-SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+SHARES = (0.1, 0.2, 0.4, 0.6, 0.8)
 TARGET = Path(__file__).parent / "results" / "ransac_accuracy.json"
 
 FITS = {
