@@ -2,12 +2,12 @@
 A calibration curve when most readings are wrong
 ================================================
 
-A photometer is calibrated against standards of known concentration. The response bends slightly, and
-more than half of the readings are spoiled: bubbles in the cell lower some to anything below the
+A photometer is calibrated against standards of known concentration. The response bends slightly,
+and more than half of the readings are spoiled: bubbles in the cell lower some to anything below the
 curve, stray light raises others, and one rack of standards was mislabelled, which gives a second,
 tidy but wrong set of points. Only 40 % of the readings follow the curve.
 
-`RANSACRegressor` is given a cubic polynomial and nothing else: no threshold and no share of outliers.
+`RANSACRegressor` is given a cubic polynomial and nothing else: no threshold, no share of outliers.
 """
 
 # %%

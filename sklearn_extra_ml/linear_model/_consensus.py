@@ -75,7 +75,7 @@ class Progress:
 def dynamic_max_trials(mass, total_mass, min_samples, probability):
     """Number of trials after which a sample without outliers was drawn with `probability`.
 
-    ``log(1 - probability) / log(1 - share ** min_samples)``, rounded and limited as in scikit-learn.
+    ``log(1 - probability) / log(1 - share**min_samples)``, rounded, with scikit-learn's limits.
     """
     tiny = np.spacing(1)
     numerator = max(tiny, 1 - probability)
@@ -264,7 +264,7 @@ def find_consensus(engine, rule, sampling, *, estimate_noise, deterministic, on_
         threshold, scale = engine.noise_threshold(model, _NORMAL_BY_MEDIAN * median)
     if rule.local_optimization:
         model, mass = _settled(engine, model, threshold, best.mass)
-        for _ in range(10 if estimate_noise else 0):
+        for _ in range(engine.n_rescalings if estimate_noise else 0):
             proposed, scale = engine.noise_threshold(model, scale)
             if abs(proposed - threshold) <= 1e-3 * threshold:
                 break

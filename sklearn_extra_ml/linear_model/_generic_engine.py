@@ -28,6 +28,8 @@ _NOTHING = np.ones(0)
 class GenericEngine:
     """Trials of one estimator over one data set; rows are the distinct ones, in content order."""
 
+    n_rescalings = 1  # a flexible estimator follows any threshold a little further
+
     def __init__(
         self, estimator, X, y, rows, *, loss, fit_params, score_params, min_samples, power, seed,
         n_jobs, is_data_valid, is_model_valid, pass_weights,
@@ -140,12 +142,11 @@ class GenericEngine:
         """Score a fitted estimator slice by slice; (None, None) once it cannot win any more."""
         if self.rule.scoring == "lmeds":
             return self._score_median(estimator, best_score)
-        to_beat = 0.0 if best_score is None else best_score
-        parts, score, start, size = [], 0.0, 0, self.first_slice
-        left = self.total_mass
+        # Sums of fractions round: give the bound that much room.
+        to_beat = 0.0 if best_score is None else best_score - 1e-9 * abs(best_score)
+        parts, score, left, start = [], 0.0, self.total_mass, 0
+        stop = self._next_stop(0, 0.0, to_beat)
         while start < self.n:
-            stop = min(start + size, self.n)
-            stop = self.n if 2 * (self.n - stop) < size else stop
             parts.append(self._losses(estimator, start, stop))
             part = gains(parts[-1], self.rule)
             if self.weights is None:
@@ -153,12 +154,19 @@ class GenericEngine:
             else:
                 w = self.weights[start:stop]
                 score, left = score + w @ part, left - w.sum()
-            # sums of fractions round: give the bound that much room
-            if score + left < to_beat - 1e-9 * abs(to_beat):
+            if score + left < to_beat:
                 return None, None
-            start, size = stop, min(2 * (stop - start), max(_FIRST_SLICE, self.n // 6))
+            start, stop = stop, self._next_stop(stop, score / (self.total_mass - left), to_beat)
         losses = np.concatenate(parts)
         return self._full_score(losses), losses
+
+    def _next_stop(self, start, rate, to_beat):
+        """Where to look next: where a trial that goes on gaining at this rate could be dropped."""
+        needed = to_beat / self.total_mass
+        if self.first_slice >= self.n or rate >= needed:
+            return self.n
+        stop = int(1.02 * self.n * (1 - needed) / (1 - rate)) + 1
+        return min(max(stop, start + _FIRST_SLICE), self.n)
 
     def _score_median(self, estimator, best_score):
         start = min(self.first_slice, self.n)
@@ -206,16 +214,16 @@ class GenericEngine:
         return estimator.score(self.X[distinct], self.y[distinct], **params)
 
     def improve(self, candidate):
-        """Refit on the inliers, as long as that makes the consensus better."""
+        """Refit on some inliers, as long as that makes the consensus better."""
+        most = max(_FIRST_SLICE, 4 * self.min_samples)
         with config_context(**self._config):
             for step in range(_N_IMPROVEMENTS):
-                distinct = np.flatnonzero(self.inliers(candidate.model))
+                distinct = np.flatnonzero(self.inliers(candidate.model))[:most]
                 if len(distinct) <= self.min_samples:
                     break
                 estimator = self.fit(self.fresh(), distinct, (2**32, step))
-                losses = self._losses(estimator)
-                score = self._full_score(losses)
-                if not score > candidate.score:
+                score, losses = self._score(estimator, candidate.score)
+                if losses is None or not score > candidate.score:
                     break
                 model = (estimator, losses)
                 candidate = Candidate(model, score, self.mass(self.inliers(model)))
@@ -257,14 +265,16 @@ class GenericEngine:
         return noise_threshold(model[1], self.weights, start, self.dof, self.lowest, self.power)
 
     def settle(self, model, threshold):
-        """Refit on the rows within the threshold until they stay the same, a few times at most."""
-        seen = set()
+        """Refit on the rows within the threshold until at most 1 % of them change."""
+        before = None
         with config_context(**self._config):
             for step in range(_N_SETTLING):
                 mask = self.inliers(model, threshold)
-                if mask.tobytes() in seen or not mask.any():
+                if before is not None and self.mass(mask ^ before) <= 0.01 * self.mass(mask):
                     break
-                seen.add(mask.tobytes())
+                if not mask.any():
+                    break
+                before = mask
                 estimator = self.fit(self.fresh(), np.flatnonzero(mask), (2**33, step))
                 model = (estimator, self._losses(estimator))
         return model

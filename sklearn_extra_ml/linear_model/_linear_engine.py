@@ -74,6 +74,8 @@ class LinearEngine:
     Models live in packed coordinates: columns and targets centred, constant columns left out.
     """
 
+    n_rescalings = 10  # of the final threshold to the final model
+
     def __init__(
         self, design, y, rows, linear, *, min_samples, power, seed, n_threads, is_data_valid
     ):

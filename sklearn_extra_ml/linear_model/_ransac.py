@@ -35,6 +35,7 @@ from .._core._validation import (
     has_callbacks,
     raise_for_params,
 )
+from ._callbacks import fitted_state, trial_watcher
 from ._consensus import SCORINGS, Rule, find_consensus
 from ._generic_engine import GenericEngine, seed_estimator
 from ._linear_engine import LinearEngine, build_design, linear_design
@@ -339,7 +340,7 @@ class RANSACRegressor(
         self._fit_final(estimator, X, y, mask, weights, routed, seed)
         if has_callbacks(self):
             self._callback_fit_ctx.call_on_fit_task_end(
-                estimator=self, X=X, y=y, reconstruction_attributes=lambda: _fitted_state(self)
+                estimator=self, X=X, y=y, reconstruction_attributes=lambda: fitted_state(self)
             )
         return self
 
@@ -361,8 +362,8 @@ class RANSACRegressor(
         if sample_weight is not None:
             if not has_fit_parameter(estimator, "sample_weight"):
                 raise ValueError(
-                    f"{type(estimator).__name__} does not support sample_weight. Pass none, or take "
-                    "an estimator whose `fit` takes weights."
+                    f"{type(estimator).__name__} does not support sample_weight. Pass none, or "
+                    "take an estimator whose `fit` takes weights."
                 )
             weights = check_sample_weight(sample_weight, X)
             fit_params = fit_params | {"sample_weight": weights}
@@ -458,7 +459,7 @@ class RANSACRegressor(
         )
         on_trial = None
         if has_callbacks(self):
-            on_trial = _tell_callbacks(self, engine, X, y)
+            on_trial = trial_watcher(self, engine, X, y)
         free = self.is_data_valid is None and isinstance(engine, LinearEngine)
         return find_consensus(
             engine,
@@ -501,8 +502,8 @@ class RANSACRegressor(
             f" Of {progress.n_trials} trials, {progress.n_skips_invalid_data} samples were refused "
             f"by `is_data_valid`, {progress.n_skips_invalid_model} models by `is_model_valid`, and "
             f"{progress.n_skips_no_inliers} had no row, or no more than another trial, within the "
-            f"threshold {outcome.threshold:.6g}. Raise `residual_threshold` or `max_trials`, loosen the callables, or choose "
-            "`on_failure`."
+            f"threshold {outcome.threshold:.6g}. Raise `residual_threshold` or `max_trials`, "
+            "loosen the callables, or choose `on_failure`."
         )
         if self.on_failure == "raise":
             raise ValueError(message)
@@ -617,34 +618,3 @@ def _takes_weights(estimator, fit_params):
         return True
     routing = get_config()["enable_metadata_routing"]
     return not routing and has_fit_parameter(estimator, "sample_weight")
-
-
-def _fitted_state(ransac):
-    """What `predict` and `score` need of a fitted regressor."""
-    return {"estimator_": ransac.estimator_, "inlier_mask_": ransac.inlier_mask_}
-
-
-def _tell_callbacks(ransac, engine, X, y):
-    """Open the callback context of a fit; return what to call after each trial."""
-    trials = None if np.isinf(ransac.max_trials) else int(ransac.max_trials)
-    root = ransac._init_callback_context(max_subtasks=trials)
-    root.call_on_fit_task_begin(estimator=ransac, X=X, y=y)
-
-    def state(best):
-        """The estimator as if the search ended here: fitted to the best inliers so far."""
-        inliers = engine.rows.spread(engine.inliers(best.model), len(y), False)
-        given = LinearRegression() if ransac.estimator is None else clone(ransac.estimator)
-        return {"estimator_": given.fit(X[inliers], y[inliers]), "inlier_mask_": inliers}
-
-    def on_trial(progress):
-        task = root.subcontext(task_name="trial")
-        task.call_on_fit_task_begin(estimator=ransac, X=X, y=y)
-        best = progress.best
-        return task.call_on_fit_task_end(
-            estimator=ransac,
-            X=X,
-            y=y,
-            reconstruction_attributes=None if best is None else lambda: state(best),
-        )
-
-    return on_trial
