@@ -20,7 +20,7 @@ def make(n_rows, n_features, share):
 
 def make_steps():
     """A function of two levels for trees, a third of the targets spoiled."""
-    data = make(20_000, 5, 1 / 3)
+    data = make(100_000, 5, 1 / 3)
     clean = np.where(data["X"][:, 0] > 0, 2.0, -1.0) + 0.5 * (data["X"][:, 1] > 0.5)
     rng = np.random.default_rng(1)
     y = clean + 0.1 * rng.normal(size=len(clean))
@@ -108,7 +108,7 @@ CASES = [
     linear_case(200_000, 10, 0.4, 1000, repeats=3),
     linear_case(20_000, 5, 0.7, 1000, repeats=5),
     Case(
-        "decision tree of depth 3, 20,000 x 5, 33 % outliers, 200 trials",
+        "decision tree of depth 3, 100,000 x 5, 33 % outliers, 200 trials",
         make_steps,
         {
             "sklearn-extra-ml": our_tree,

@@ -48,6 +48,8 @@ class GenericEngine:
         self.total_mass = float(self.n if self.weights is None else self.weights.sum())
         self._cumulative = _NOTHING
         self._pilots = {}
+        self._spare = []  # clones that workers hand on
+        self._seeder = Seeder(estimator)
         # A loss of the user's own might look at all rows at once: it is shown all of them.
         self.first_slice = self.n if power == 0 else _FIRST_SLICE
         values = X.data if hasattr(X, "indptr") else X
@@ -73,7 +75,7 @@ class GenericEngine:
         params = check_method_params(self.X_given, self.fit_params, indices=given)
         if self.pass_weights and self.weights is not None:
             params["sample_weight"] = self.weights[distinct]
-        seed_estimator(estimator, [self.seed, *key])
+        self._seeder(estimator, self.seed, *key)
         return estimator.fit(self.X[distinct], self.y[distinct], **params)
 
     def _losses(self, estimator, start=0, stop=None):
@@ -110,12 +112,12 @@ class GenericEngine:
     def _work(self, samples, which, first_trial, best_score):
         """Run the trials of one worker with one clone; a new one replaces each that is kept."""
         with config_context(**self._config):
-            results, estimator = [], None
+            results = []
+            estimator = self._spare.pop() if self._spare else self.fresh()
             for i in which:
                 if first_trial + i in self._pilots:
                     results.append(self._rescore(*self._pilots.pop(first_trial + i)))
                     continue
-                estimator = estimator or self.fresh()
                 status = self._fit_trial(estimator, samples[i], first_trial + i)
                 if status != VALID:
                     results.append((status, -np.inf, None, None))
@@ -125,7 +127,8 @@ class GenericEngine:
                     results.append((VALID, -np.inf, None, None))
                 else:
                     results.append((VALID, score, estimator, losses))
-                    estimator = None
+                    estimator = self.fresh()
+            self._spare.append(estimator)
             return results
 
     def _fit_trial(self, estimator, sample, trial):
@@ -214,19 +217,23 @@ class GenericEngine:
         return estimator.score(self.X[distinct], self.y[distinct], **params)
 
     def improve(self, candidate):
-        """Refit on some inliers, as long as that makes the consensus better."""
+        """Refit on some rows of a wider band, then on inliers as long as the consensus grows."""
         most = max(_FIRST_SLICE, 4 * self.min_samples)
+        current, wide = candidate.model, 4 ** (self.power or 1)
         with config_context(**self._config):
             for step in range(_N_IMPROVEMENTS):
-                distinct = np.flatnonzero(self.inliers(candidate.model))[:most]
+                band = self.rule.threshold * (wide if step == 0 else 1)
+                distinct = np.flatnonzero(self.inliers(current, band))[:most]
                 if len(distinct) <= self.min_samples:
                     break
                 estimator = self.fit(self.fresh(), distinct, (2**32, step))
-                score, losses = self._score(estimator, candidate.score)
-                if losses is None or not score > candidate.score:
+                # the first step only leads elsewhere; its own consensus need not be the best
+                score, losses = self._score(estimator, candidate.score if step else None)
+                if losses is None or (step and not score > candidate.score):
                     break
-                model = (estimator, losses)
-                candidate = Candidate(model, score, self.mass(self.inliers(model)))
+                current = (estimator, losses)
+                if score > candidate.score:
+                    candidate = Candidate(current, score, self.mass(self.inliers(current)))
         return candidate
 
     def pilot(self, *, deterministic):
@@ -280,18 +287,33 @@ class GenericEngine:
         return model
 
 
-def seed_estimator(estimator, key):
-    """Seed an estimator: its own `random_state`, and nested ones that are not set."""
-    names = sorted(
-        name
-        for name, value in estimator.get_params(deep=True).items()
-        if name == "random_state"
-        or (name.endswith("__random_state") and (value is None or isinstance(value, Seed)))
-    )
-    if names:
-        seeds = np.random.default_rng(key).integers(2**31 - 1, size=len(names))
-        estimator.set_params(**dict(zip(names, map(Seed, seeds), strict=True)))
+class Seeder:
+    """Seeds an estimator and its parts: its own `random_state`, and nested ones that are not set."""
+
+    def __init__(self, estimator):
+        self.names = sorted(
+            name
+            for name, value in estimator.get_params(deep=True).items()
+            if name == "random_state" or (name.endswith("__random_state") and value is None)
+        )
+
+    def __call__(self, estimator, seed, *key):
+        """Set seeds that depend on `seed` and `key` only."""
+        if not self.names:
+            return
+        seeds = {name: _mixed(seed, *key, i) for i, name in enumerate(self.names)}
+        if self.names == ["random_state"]:  # what set_params would do, without its look-ups
+            estimator.random_state = seeds["random_state"]
+        else:
+            estimator.set_params(**seeds)
 
 
-class Seed(int):
-    """A seed that was set by us, and may be set anew."""
+def _mixed(*numbers):
+    """A 31-bit hash of integers (the finaliser of splitmix64, chained)."""
+    state = 0
+    for number in numbers:
+        state = (state + number + 0x9E3779B97F4A7C15) & (2**64 - 1)
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+        state ^= state >> 31
+    return state >> 33

@@ -37,7 +37,7 @@ from .._core._validation import (
 )
 from ._callbacks import fitted_state, trial_watcher
 from ._consensus import SCORINGS, Rule, find_consensus
-from ._generic_engine import GenericEngine, seed_estimator
+from ._generic_engine import GenericEngine, Seeder
 from ._linear_engine import LinearEngine, build_design, linear_design
 from ._noise_scale import median_absolute_deviation, spread_of_targets
 
@@ -515,7 +515,7 @@ class RANSACRegressor(
     def _fit_final(self, estimator, X, y, mask, weights, routed, seed):
         """Fit the estimator to the inliers, and judge the rows of weight 0 by it."""
         fitted = np.flatnonzero(mask if weights is None else mask & (weights > 0))
-        seed_estimator(estimator, [seed, _FINAL_FIT])
+        Seeder(estimator)(estimator, seed, _FINAL_FIT)
         params = check_method_params(X, routed["fit"], indices=fitted)
         # The rows of linear models were found finite already.
         finite = linear_design(estimator) is not None or get_config()["assume_finite"]
