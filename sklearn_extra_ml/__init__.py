@@ -11,6 +11,9 @@ __all__ = [
     "__version__",
     "cluster",
     "linear_model",
+    "metrics",
+    "model_selection",
+    "plotting",
 ]
 
 

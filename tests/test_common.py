@@ -9,7 +9,7 @@ import importlib
 import inspect
 import pkgutil
 from contextlib import contextmanager
-from warnings import catch_warnings, simplefilter
+from warnings import catch_warnings, filterwarnings, simplefilter
 
 import pytest
 from scipy.linalg import LinAlgWarning
@@ -22,12 +22,17 @@ import sklearn_extra_ml
 
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
+    "DBSCAN": 59,
+    "HDBSCAN": 50,
     "KMeans": 59,
     "RANSACRegressor": 61,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
+    "DBSCAN": [{"metric": "canberra"}],
+    "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
+    "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (
         {"scoring": "inliers", "local_optimization": False, "residual_threshold": None},
         {"estimator": DecisionTreeRegressor(max_depth=3), "min_samples": 0.5, "max_trials": 20},
@@ -71,6 +76,8 @@ def tiny_data():
     with catch_warnings():
         for category in (ConvergenceWarning, LinAlgWarning, UserWarning, FutureWarning):
             simplefilter("ignore", category)
+        # Some checks set n_clusters=1, where scikit-learn's KMeans warns just so.
+        filterwarnings("ignore", "algorithm='elkan' doesn't make sense for a single cluster")
         yield
 
 

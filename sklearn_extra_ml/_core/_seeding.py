@@ -21,7 +21,7 @@ __all__ = ["draw_distinct_rows", "greedy_kmeans_plusplus"]
 
 # Up to this many features all distances are computed, several points to a register; with more, row
 # by row for the candidates that the triangle inequality leaves. Measured at 100k rows.
-MAX_FEATURES_BY_BLOCKS = 12
+MAX_FEATURES_BY_BLOCKS = 24
 MAX_TRIALS_IN_ONE_PASS = 32  # bits of the mask in try_by_rows
 
 

@@ -5,6 +5,7 @@ An upstream release that moves a private name changes this file and no other
 """
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.metrics.pairwise import _VALID_METRICS as pairwise_metrics
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -34,6 +35,7 @@ __all__ = [
     "fit_context",
     "has_callbacks",
     "is_array_like",
+    "pairwise_metrics",
     "raise_for_params",
     "validate_params",
 ]
@@ -55,14 +57,19 @@ def bad_value(name, value, problem, allowed, fix):
     return ValueError(f"`{name}`={value!r} {problem}. Allowed: {allowed}. {fix}")
 
 
-def check_sample_weight(sample_weight, X, *, allow_negative=False):
+def check_sample_weight(sample_weight, X, *, allow_negative=False, keep_dtype=False):
     """Return `sample_weight` as a contiguous array of `X`'s dtype, ones for None.
+
+    With `keep_dtype` float32 and float64 weights stay what they are, whatever `X` is.
 
     Raises `ValueError` for the wrong length, for NaN or infinity, for negative weights (unless
     allowed) and when every weight is zero: then there is nothing to fit.
     """
     return _check_sample_weight(
-        sample_weight, X, dtype=X.dtype, ensure_non_negative=not allow_negative
+        sample_weight,
+        X,
+        dtype=None if keep_dtype else X.dtype,
+        ensure_non_negative=not allow_negative,
     )
 
 

@@ -58,6 +58,15 @@ class GenericEngine:
         self._config["assume_finite"] = finite or self._config["assume_finite"]
         self.rule = None
 
+    def __enter__(self):
+        """Keep the worker threads from batch to batch."""
+        self._parallel = Parallel(n_jobs=self.n_jobs, prefer="threads").__enter__()
+        return self
+
+    def __exit__(self, *reason):
+        self._parallel.__exit__(*reason)
+        self._parallel = None
+
     def prepare(self, rule, sampling):
         """Fix the scoring rule and the way of drawing; called once before `search`."""
         self.rule = rule
@@ -99,7 +108,7 @@ class GenericEngine:
         if n_workers == 1:
             outcome = [self._work(samples, range(count), first_trial, best_score)]
         else:
-            outcome = Parallel(n_jobs=n_workers, prefer="threads")(
+            outcome = self._parallel(
                 delayed(self._work)(samples, range(w, count, n_workers), first_trial, best_score)
                 for w in range(n_workers)
             )
@@ -252,9 +261,7 @@ class GenericEngine:
                 losses = self._losses(estimator) if status == VALID else None
                 return status, estimator, losses
 
-        outcome = Parallel(n_jobs=min(self.n_workers, count), prefer="threads")(
-            delayed(one)(trial) for trial in range(count)
-        )
+        outcome = self._parallel(delayed(one)(trial) for trial in range(count))
         self._pilots = dict(enumerate(outcome))
         models = [t[1:] for t in outcome if t[0] == VALID]
         entropies = [loss_entropy(self._root(m[1]), w, self.lowest, drop)[0] for m in models]
@@ -288,7 +295,7 @@ class GenericEngine:
 
 
 class Seeder:
-    """Seeds an estimator and its parts: its own `random_state`, and nested ones that are not set."""
+    """Seeds an estimator: its own `random_state`, and nested ones that are not set."""
 
     def __init__(self, estimator):
         self.names = sorted(

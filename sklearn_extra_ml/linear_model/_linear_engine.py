@@ -137,6 +137,12 @@ class LinearEngine:
         most = max(4096, 5 * self.dof)
         self.n_head = -(-min(len(self.index), max(1024, min(50 * self.dof, most))) // _BLOCK)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *reason):
+        """Nothing is held."""
+
     def prepare(self, rule, sampling):
         """Fix the scoring rule and the way of drawing; called once before `search`."""
         self.rule = rule

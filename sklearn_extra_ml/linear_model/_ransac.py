@@ -333,7 +333,8 @@ class RANSACRegressor(
         )
         engine = self._make_engine(X, y, estimator, rows, routed, seed, n_threads)
 
-        outcome = self._search(engine, X, y)
+        with engine:
+            outcome = self._search(engine, X, y)
 
         self._store_counters(outcome)
         mask = self._consensus_or_fallback(outcome, rows, len(y))

@@ -194,39 +194,90 @@ static V_TARGET void NAME(nearest_two)(
     }
 }
 
-/* Squared distances of two registers of points to one centre, in feature order. */
-static SEM_INLINE V_TARGET void NAME(sq_dist_pair)(
-    const REAL *x, intp d, const REAL *c, V *out)
+/* Squared distances of two registers of points to `tile` centres, in feature order: out[2 * q] and
+ * out[2 * q + 1] for centre q. Several centres at once, or the chain of additions would wait. */
+static SEM_INLINE V_TARGET void NAME(sq_dist_tile)(
+    const REAL *x, intp d, const REAL *c, const int tile, V *out)
 {
-    V acc0 = V_SET1(0), acc1 = V_SET1(0);
+    int q;
     intp t;
+    SEM_UNROLL
+    for (q = 0; q < 2 * tile; ++q)
+        out[q] = V_SET1(0);
     for (t = 0; t < d; ++t) {
-        const V b = V_SET1(c[t]);
-        const V e0 = V_SUB(V_LOAD(x + t * SEM_BLOCK), b);
-        const V e1 = V_SUB(V_LOAD(x + t * SEM_BLOCK + VL), b);
-        acc0 = V_ADD(acc0, V_MUL(e0, e0));
-        acc1 = V_ADD(acc1, V_MUL(e1, e1));
+        const V x0 = V_LOAD(x + t * SEM_BLOCK);
+        const V x1 = V_LOAD(x + t * SEM_BLOCK + VL);
+        SEM_UNROLL
+        for (q = 0; q < tile; ++q) {
+            const V b = V_SET1(c[q * d + t]);
+            const V e0 = V_SUB(x0, b), e1 = V_SUB(x1, b);
+            out[2 * q] = V_ADD(out[2 * q], V_MUL(e0, e0));
+            out[2 * q + 1] = V_ADD(out[2 * q + 1], V_MUL(e1, e1));
+        }
     }
-    out[0] = acc0;
-    out[1] = acc1;
+}
+
+/* Distances of the points of one register pair to `tile` centres, written to their lines. */
+static SEM_INLINE V_TARGET void NAME(distance_tile)(
+    const REAL *x, intp d, const REAL *c, const int tile, intp m, REAL *out, intp ld)
+{
+    REAL lane[8][2 * VL];
+    V dist[8];
+    int q, p;
+    NAME(sq_dist_tile)(x, d, c, tile, dist);
+    SEM_UNROLL
+    for (q = 0; q < tile; ++q) {
+        V_STORE(lane[q], V_SQRT(dist[2 * q]));
+        V_STORE(lane[q] + VL, V_SQRT(dist[2 * q + 1]));
+    }
+    for (p = 0; p < 2 * VL && p < m; ++p)
+        SEM_UNROLL
+        for (q = 0; q < tile; ++q)
+            out[p * ld + q] = lane[q][p];
 }
 
 /* out[p * ld + j]: distance of point p to centre j, for the first m points. */
 static V_TARGET void NAME(distances)(
     const REAL *x, intp d, const REAL *centers, intp k, intp m, REAL *out, intp ld)
 {
-    REAL lane[2 * VL];
-    V pair[2];
-    int g, q;
-    intp j;
-    for (j = 0; j < k; ++j)
-        for (g = 0; g < m; g += 2 * VL) {
-            NAME(sq_dist_pair)(x + g, d, centers + j * d, pair);
-            V_STORE(lane, V_SQRT(pair[0]));
-            V_STORE(lane + VL, V_SQRT(pair[1]));
-            for (q = 0; q < 2 * VL && g + q < m; ++q)
-                out[(g + q) * ld + j] = lane[q];
-        }
+    intp g, j;
+    for (g = 0; g < m; g += 2 * VL) {
+        for (j = 0; j + 4 <= k; j += 4)
+            NAME(distance_tile)(x + g, d, centers + j * d, 4, m - g, out + g * ld + j, ld);
+        for (; j < k; ++j)
+            NAME(distance_tile)(x + g, d, centers + j * d, 1, m - g, out + g * ld + j, ld);
+    }
+}
+
+/* Fold `tile` candidates into pot. */
+static SEM_INLINE V_TARGET void NAME(potential_tile)(
+    const REAL *x, intp d, const REAL *candidates, const int tile, const REAL *closest,
+    const REAL *weight, double *pot)
+{
+    REAL lane[16];
+    V sum[4][16 / VL], dist[8];
+    int g, q, h;
+    for (q = 0; q < tile; ++q)
+        for (h = 0; h < 16 / VL; ++h)
+            sum[q][h] = V_SET1(0);
+    for (g = 0; g < SEM_BLOCK; g += 2 * VL) {
+        NAME(sq_dist_tile)(x + g, d, candidates, tile, dist);
+        SEM_UNROLL
+        for (q = 0; q < tile; ++q)
+            SEM_UNROLL
+            for (h = 0; h < 2; ++h) {
+                V part = V_MIN(dist[2 * q + h], V_LOAD(closest + g + h * VL));
+                V *s = &sum[q][(g / VL + h) % (16 / VL)];
+                if (weight)
+                    part = V_MUL(part, V_LOAD(weight + g + h * VL));
+                *s = V_ADD(*s, part);
+            }
+    }
+    for (q = 0; q < tile; ++q) {
+        for (h = 0; h < 16 / VL; ++h)
+            V_STORE(lane + h * VL, sum[q][h]);
+        pot[q] += SEM_SUM16(lane);
+    }
 }
 
 /* pot[l] += sum over the block of weight * min(closest, squared distance to candidate l).
@@ -235,26 +286,13 @@ static V_TARGET void NAME(potentials)(
     const REAL *x, intp d, const REAL *candidates, intp n_candidates, const REAL *closest,
     const REAL *weight, double *pot)
 {
-    REAL lane[16];
-    V sum[16 / VL], pair[2];
-    int g, q;
     intp l;
-    for (l = 0; l < n_candidates; ++l) {
-        for (q = 0; q < 16 / VL; ++q)
-            sum[q] = V_SET1(0);
-        for (g = 0; g < SEM_BLOCK; g += 2 * VL) {
-            NAME(sq_dist_pair)(x + g, d, candidates + l * d, pair);
-            for (q = 0; q < 2; ++q) {
-                V part = V_MIN(pair[q], V_LOAD(closest + g + q * VL));
-                if (weight)
-                    part = V_MUL(part, V_LOAD(weight + g + q * VL));
-                sum[(g / VL + q) % (16 / VL)] = V_ADD(sum[(g / VL + q) % (16 / VL)], part);
-            }
-        }
-        for (q = 0; q < 16 / VL; ++q)
-            V_STORE(lane + q * VL, sum[q]);
-        pot[l] += SEM_SUM16(lane);
-    }
+    for (l = 0; l + 4 <= n_candidates; l += 4)
+        NAME(potential_tile)(x, d, candidates + l * d, 4, closest, weight, pot + l);
+    for (; l + 2 <= n_candidates; l += 2)
+        NAME(potential_tile)(x, d, candidates + l * d, 2, closest, weight, pot + l);
+    if (l < n_candidates)
+        NAME(potential_tile)(x, d, candidates + l * d, 1, closest, weight, pot + l);
 }
 
 /* closest = min(closest, squared distance to the centre). */
@@ -264,7 +302,7 @@ static V_TARGET void NAME(lower_closest)(
     V pair[2];
     int g;
     for (g = 0; g < SEM_BLOCK; g += 2 * VL) {
-        NAME(sq_dist_pair)(x + g, d, center, pair);
+        NAME(sq_dist_tile)(x + g, d, center, 1, pair);
         V_STORE(closest + g, V_MIN(pair[0], V_LOAD(closest + g)));
         V_STORE(closest + g + VL, V_MIN(pair[1], V_LOAD(closest + g + VL)));
     }

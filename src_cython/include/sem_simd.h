@@ -46,6 +46,23 @@ static inline const char *sem_simd_path(void)
 #endif
 }
 
+/* The level that kernels compiled once per instruction set (sem_per_isa.h) use: 2, 1 or 0. */
+static inline int sem_isa_level(void)
+{
+#if defined(SEM_HAS_CLONES)
+    static int level = -1; /* every thread would write the same value */
+    if (level < 0) {
+        __builtin_cpu_init();
+        level = __builtin_cpu_supports("x86-64-v4")   ? 2
+                : __builtin_cpu_supports("x86-64-v3") ? 1
+                                                      : 0;
+    }
+    return level;
+#else
+    return 0;
+#endif
+}
+
 /* OpenMP, or its serial stand-in. */
 #ifdef _OPENMP
 #  include <omp.h>
