@@ -15,6 +15,7 @@ import pytest
 from scipy.linalg import LinAlgWarning
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import estimator_checks as checks
 
 import sklearn_extra_ml
@@ -24,6 +25,7 @@ MINIMUM_CHECKS = {
     "DBSCAN": 59,
     "HDBSCAN": 50,
     "KMeans": 59,
+    "RANSACRegressor": 61,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
@@ -31,6 +33,10 @@ VARIANTS = {
     "DBSCAN": [{"metric": "canberra"}],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
+    "RANSACRegressor": (
+        {"scoring": "inliers", "local_optimization": False, "residual_threshold": None},
+        {"estimator": DecisionTreeRegressor(max_depth=3), "min_samples": 0.5, "max_trials": 20},
+    ),
 }
 
 
