@@ -17,6 +17,7 @@ Switches, read from the environment at build time:
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -62,10 +63,30 @@ def compile_flags():
     return compile_args, link_args
 
 
+def files_behind(source):
+    """Return the source itself and every header and ``.pxd`` that it reaches.
+
+    They are the extension's ``depends``: a change rebuilds what it touches, and the sdist holds
+    them all.
+    """
+    reached, todo = set(), [source]
+    while todo:
+        path = todo.pop()
+        if path in reached or not path.exists():
+            continue
+        reached.add(path)
+        text = path.read_text()
+        todo += [SOURCES / "include" / name for name in re.findall(r'"([\w/]+\.h)"', text)]
+        modules = re.findall(r"from\s+[\w.]*\.(\w+)\s+cimport", text)
+        todo += [path.with_name(f"{module}.pxd") for module in modules]
+        if path.suffix == ".pyx":
+            todo.append(path.with_suffix(".pxd"))
+    return sorted(path.as_posix() for path in reached)
+
+
 def find_extensions():
-    """One ``Extension`` per ``.pyx``; headers and ``.pxd`` are its ``depends`` (and so in the sdist)."""
+    """Return one ``Extension`` for each ``.pyx``, named by its place."""
     compile_args, link_args = compile_flags()
-    depends = sorted(p.as_posix() for p in SOURCES.rglob("*") if p.suffix in {".pxd", ".pxi", ".h"})
     macros = [
         (f"SEM_SIMD_{SIMD.upper()}", "1"),
         ("SEM_SIMD_SWITCH", f'"{SIMD}"'),
@@ -75,7 +96,7 @@ def find_extensions():
         Extension(
             name=".".join(pyx.relative_to(SOURCES).with_suffix("").parts),
             sources=[pyx.as_posix()],
-            depends=[pyx.as_posix(), *depends],
+            depends=files_behind(pyx),
             include_dirs=[(SOURCES / "include").as_posix()],
             define_macros=macros,
             extra_compile_args=compile_args,

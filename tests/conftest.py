@@ -35,3 +35,11 @@ def rng(seed):
 def dtype(request):
     """Both floating dtypes that the kernels are compiled for."""
     return request.param
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Fail the run when a test was skipped: a missing package must not look like a pass."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if exitstatus == 0 and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter.write_line("Skipped tests count as failures here.", red=True)

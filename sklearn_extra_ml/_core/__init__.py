@@ -1,1 +1,1 @@
-"""What several families share: validation, threads, and (as they come) spatial, Gaussian and EM cores."""
+"""What several families share: validation, threads and the numerical cores."""

@@ -1,4 +1,4 @@
-"""How many threads a kernel may use. Nothing here changes a global setting for longer than a call."""
+"""How many threads a kernel may use; no global setting outlives the call that changed it."""
 
 import functools
 import os
@@ -51,3 +51,8 @@ def single_threaded_blas():
     """
     with _threadpool_controller().limit(limits=1, user_api="blas"):
         yield
+
+
+def threads_for_rows(n_rows, n_jobs=None):
+    """Return `effective_n_threads`, but 1 for data so small that waking threads costs more."""
+    return effective_n_threads(n_jobs) if n_rows >= 1000 else 1

@@ -4,33 +4,45 @@ An upstream release that moves a private name changes this file and no other
 (`tests/test_architecture.py` holds the rest of the package to that).
 """
 
-import numpy as np
 from sklearn.base import _fit_context as fit_context
+from sklearn.metrics.pairwise import _VALID_METRICS as pairwise_metrics
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
     Interval,
     Options,
+    RealNotInt,
     StrOptions,
     validate_params,
 )
-from sklearn.utils.validation import _check_sample_weight, _is_arraylike_not_scalar
+from sklearn.utils.metadata_routing import _raise_for_params
+from sklearn.utils.validation import (
+    _check_method_params,
+    _check_sample_weight,
+    _is_arraylike_not_scalar,
+)
 
 __all__ = [
     "HasMethods",
     "Hidden",
     "Interval",
     "Options",
+    "RealNotInt",
     "StrOptions",
     "bad_value",
+    "check_method_params",
     "check_sample_weight",
     "fit_context",
     "has_callbacks",
     "is_array_like",
+    "pairwise_metrics",
+    "raise_for_params",
     "validate_params",
 ]
 
 is_array_like = _is_arraylike_not_scalar
+check_method_params = _check_method_params
+raise_for_params = _raise_for_params
 
 
 def bad_value(name, value, problem, allowed, fix):
@@ -45,21 +57,20 @@ def bad_value(name, value, problem, allowed, fix):
     return ValueError(f"`{name}`={value!r} {problem}. Allowed: {allowed}. {fix}")
 
 
-def check_sample_weight(sample_weight, X, *, allow_negative=False):
+def check_sample_weight(sample_weight, X, *, allow_negative=False, keep_dtype=False):
     """Return `sample_weight` as a contiguous array of `X`'s dtype, ones for None.
+
+    With `keep_dtype` float32 and float64 weights stay what they are, whatever `X` is.
 
     Raises `ValueError` for the wrong length, for NaN or infinity, for negative weights (unless
     allowed) and when every weight is zero: then there is nothing to fit.
     """
-    weight = _check_sample_weight(
-        sample_weight, X, dtype=X.dtype, ensure_non_negative=not allow_negative
+    return _check_sample_weight(
+        sample_weight,
+        X,
+        dtype=None if keep_dtype else X.dtype,
+        ensure_non_negative=not allow_negative,
     )
-    if sample_weight is not None and not np.any(weight):
-        raise ValueError(
-            "Every entry of `sample_weight` is zero. Allowed: at least one weight that is not. "
-            "Give a positive weight to the rows that should count."
-        )
-    return np.ascontiguousarray(weight)
 
 
 def has_callbacks(estimator):

@@ -1,0 +1,103 @@
+"""HDBSCAN: the whole fit against scikit-learn, hdbscan and fast_hdbscan.
+
+`min_samples` counts the row itself here and in scikit-learn and does not in hdbscan and fast_hdbscan,
+so these get one less. hdbscan runs its default, Boruvka on a k-d tree with four processes for the core
+distances (`core_dist_n_jobs=4`) and one for the tree, and by default an approximate tree; the weight
+of each tree stands beside its time. fast_hdbscan compiles with numba before it is timed.
+"""
+
+import numpy as np
+from runner import Case
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+MIN_CLUSTER_SIZE, MIN_SAMPLES = 25, 10
+
+
+def blobs(n, d, centers, noise=0.05):
+    """Gaussian clusters of different widths in uniform noise, and which row is whose."""
+
+    def make():
+        rng = np.random.default_rng(0)
+        n_noise = int(noise * n)
+        std = rng.uniform(0.3, 1.5, size=centers)
+        X, y = make_blobs(
+            n - n_noise, d, centers=centers, cluster_std=std, center_box=(-60, 60), random_state=1
+        )
+        X = np.vstack([X, rng.uniform(X.min(axis=0), X.max(axis=0), size=(n_noise, d))])
+        order = rng.permutation(n)
+        return {"X": np.ascontiguousarray(X[order]), "y": np.append(y, np.full(n_noise, -1))[order]}
+
+    return make
+
+
+def ours(data):
+    from sklearn_extra_ml.cluster import HDBSCAN
+
+    return HDBSCAN(min_cluster_size=MIN_CLUSTER_SIZE, min_samples=MIN_SAMPLES).fit(data["X"])
+
+
+def scikit_learn(data):
+    from sklearn.cluster import HDBSCAN
+
+    model = HDBSCAN(
+        min_cluster_size=MIN_CLUSTER_SIZE, min_samples=MIN_SAMPLES, n_jobs=-1, copy=True
+    )
+    return model.fit(data["X"])
+
+
+def hdbscan(data):
+    from hdbscan import HDBSCAN
+
+    model = HDBSCAN(
+        min_cluster_size=MIN_CLUSTER_SIZE, min_samples=MIN_SAMPLES - 1, gen_min_span_tree=True
+    )
+    return model.fit(data["X"])
+
+
+def fast_hdbscan(data):
+    from fast_hdbscan import HDBSCAN
+
+    model = HDBSCAN(min_cluster_size=MIN_CLUSTER_SIZE, min_samples=MIN_SAMPLES - 1)
+    return model.fit(data["X"])
+
+
+def spanning_tree_weight(model):
+    """Total weight of the minimum spanning tree: where it differs, a tree is not minimal."""
+    if hasattr(model, "minimum_spanning_tree_") and hasattr(model.minimum_spanning_tree_, "weights"):
+        return model.minimum_spanning_tree_.weights.sum()
+    if hasattr(model, "_single_linkage_tree_"):
+        return model._single_linkage_tree_["value"].sum()
+    if hasattr(model, "_min_spanning_tree"):
+        return model._min_spanning_tree[:, 2].sum()
+    return np.nan
+
+
+def quality(data, model):
+    labels = model.labels_
+    return {
+        "clusters": labels.max() + 1,
+        "ARI": adjusted_rand_score(data["y"], labels),
+        "MST weight": spanning_tree_weight(model),
+    }
+
+
+ALL = {
+    "sklearn-extra-ml": ours,
+    "scikit-learn": scikit_learn,
+    "hdbscan": hdbscan,
+    "fast_hdbscan": fast_hdbscan,
+}
+FAST = {name: run for name, run in ALL.items() if name != "scikit-learn"}
+CASES = [
+    Case("10k x 2, 20 blobs", blobs(10_000, 2, 20), ALL, quality),
+    Case(
+        "100k x 2, 50 blobs",
+        blobs(100_000, 2, 50),
+        FAST,
+        quality,
+        note="scikit-learn is left out: O(n^2), minutes",
+    ),
+    Case("100k x 10, 50 blobs", blobs(100_000, 10, 50), FAST, quality, repeats=3),
+    Case("10k x 50, 20 blobs", blobs(10_000, 50, 20), ALL, quality, repeats=3),
+]

@@ -1,0 +1,268 @@
+"""Distances between rows for any metric: one object per metric, blocks of rows at a time.
+
+Two kinds of metric are told apart. *Embedded* ones become a plain distance of the kernels after a
+map of the rows (scaling for ``seuclidean``, unit length for ``cosine``); they are direct
+differences, summed in float64 in feature order. All others are scikit-learn's: `DistanceMetric`
+where it knows the name, `pairwise_distances` otherwise, callables too.
+
+No function here holds more than one block of distances.
+"""
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.metrics import DistanceMetric, pairwise_distances
+from sklearn.neighbors import BallTree, KDTree
+
+from .._native import _brute_force
+from ._validation import pairwise_metrics
+
+ALIASES = {
+    "l2": "euclidean",
+    "l1": "manhattan",
+    "cityblock": "manhattan",
+    "infinity": "chebyshev",
+    "p": "minkowski",
+}
+KD_TREE_METRICS = frozenset(KDTree.valid_metrics)
+BALL_TREE_METRICS = frozenset(BallTree.valid_metrics)
+METRICS = frozenset(pairwise_metrics) | KD_TREE_METRICS | BALL_TREE_METRICS
+_CODES = {
+    "euclidean": 0,
+    "manhattan": 1,
+    "chebyshev": 2,
+    "minkowski": 3,
+    "sqeuclidean": 4,
+    "cosine": 5,
+}
+
+
+class Metric:
+    """A distance between rows, with what it had to learn from the data it was made for.
+
+    Parameters
+    ----------
+    name : str or callable
+        Any metric of `sklearn.metrics.pairwise_distances` or `sklearn.neighbors.BallTree`.
+
+    params : dict or None
+        Its parameters. ``V`` and ``VI`` default to the variance and the inverse covariance of `X`.
+
+    X : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        The rows that the metric is for.
+
+    n_threads : int
+        Threads of the kernels.
+
+    Attributes
+    ----------
+    code : int or None
+        The kernels' number of the metric; None when the metric is scikit-learn's.
+
+    p : float
+        Power of ``minkowski``.
+    """
+
+    def __init__(self, name, params, X, n_threads=1):
+        params = dict(params or {})
+        params.pop("max_distance", None)  # belongs to precomputed graphs
+        self.name = ALIASES.get(name, name) if isinstance(name, str) else name
+        self.params = params
+        self.n_threads = n_threads
+        self.code, self.p, self._scale = None, 2.0, None
+        if sparse.issparse(X) or callable(self.name):
+            return
+        if self.name == "seuclidean":
+            variance = np.asarray(params.get("V", np.var(X, axis=0, ddof=1, dtype=np.float64)))
+            # A constant column adds nothing, instead of 0 / 0.
+            self._scale = 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0))
+            self.code = _CODES["euclidean"]
+        elif self.name == "mahalanobis":
+            if not {"V", "VI"} & set(params):
+                covariance = np.atleast_2d(np.cov(X, rowvar=False, dtype=np.float64))
+                params["VI"] = np.linalg.pinv(covariance, hermitian=True)
+        elif self.name == "minkowski":
+            self._set_minkowski(float(params.get("p", 2.0)), params.get("w"))
+        elif self.name == "cosine":
+            self.code = _CODES["cosine"] if np.all(np.any(X != 0, axis=1)) else None
+        elif self.name in _CODES:
+            self.code = _CODES[self.name]
+
+    def _set_minkowski(self, p, weights):
+        """Take the plain metric for p = 1, 2 and infinity; make weights a scale of the columns."""
+        if not p > 0:
+            raise ValueError(
+                f"`metric_params`['p']={p!r} is not positive. Allowed: any number above 0. "
+                "Use p=2 for the Euclidean distance."
+            )
+        special = {1.0: "manhattan", 2.0: "euclidean", np.inf: "chebyshev"}
+        self.p = p
+        self.code = _CODES[special.get(p, "minkowski")]
+        if weights is not None:
+            weights = np.asarray(weights, dtype=np.float64)
+            self._scale = weights if p == np.inf else weights ** (1.0 / p)
+
+    @property
+    def tree_name(self):
+        """The tree's name of the metric on `embed`-ed rows, or None when it has no tree."""
+        if self.code is None:
+            return None
+        return ("euclidean", "manhattan", "chebyshev", "minkowski", "euclidean", "euclidean")[
+            self.code
+        ]
+
+    def from_tree(self, distances):
+        """Turn distances of the tree between `embed`-ed rows into distances of the metric."""
+        if self.code in (_CODES["sqeuclidean"], _CODES["cosine"]):
+            squares = np.square(distances)
+            return squares * 0.5 if self.code == _CODES["cosine"] else squares
+        return distances
+
+    def to_tree(self, distances):
+        """The inverse of `from_tree`."""
+        if self.code in (_CODES["sqeuclidean"], _CODES["cosine"]):
+            return np.sqrt(distances * 2.0 if self.code == _CODES["cosine"] else distances)
+        return distances
+
+    def embed(self, X, dtype=np.float64):
+        """Return the rows as the kernels need them (C order), or `X` itself for other metrics."""
+        if self.code is None:
+            return X
+        X = np.asarray(X)
+        if self._scale is not None:
+            return np.ascontiguousarray(X * self._scale, dtype=dtype)
+        if self.code == _CODES["cosine"]:
+            X = X.astype(np.float64)
+            # Dividing by the largest entry first keeps the squares from over- and underflowing.
+            largest = np.max(np.abs(X), axis=1, keepdims=True)
+            X /= np.where(largest > 0, largest, 1.0)
+            norm = np.sqrt(np.einsum("ij,ij->i", X, X))
+            X /= np.where(norm > 0, norm, 1.0)[:, None]
+        return np.ascontiguousarray(X, dtype=dtype)
+
+    def to(self, rows):
+        """Return the `Target` that measures distances to `rows`, which are `embed`-ed."""
+        return Target(self, rows)
+
+    def between(self, queries, rows):
+        """Distances from `queries` to `rows`, both `embed`-ed: (n_queries, n_rows)."""
+        return Target(self, rows).distances_from(queries)
+
+
+class Target:
+    """The rows that distances are measured to, packed once for many queries."""
+
+    def __init__(self, metric, rows):
+        self.metric = metric
+        self.rows = rows
+        self.n_rows = rows.shape[0]
+        self._tiles = None if metric.code is None else _brute_force.pack_tiles(rows)
+
+    def block_rows(self, memory=2**25):
+        """Number of queries whose distances take about `memory` bytes (32 MiB)."""
+        return int(max(1, min(2048, memory // (8 * max(1, self.n_rows)))))
+
+    def distances_from(self, queries):
+        """Distances from `queries` (`embed`-ed) to the rows, (n_queries, n_rows) float64."""
+        metric = self.metric
+        if metric.code is None:
+            return self._distances_by_name(queries)
+        out = np.empty((queries.shape[0], self.n_rows))
+        _brute_force.pairwise(queries, self._tiles, metric.code, metric.p, metric.n_threads, out)
+        if metric.code == _CODES["cosine"]:
+            out[~np.any(queries, axis=1)] = 1.0  # a zero row has no direction
+        return out
+
+    def _distances_by_name(self, queries):
+        name, params = self.metric.name, self.metric.params
+        if sparse.issparse(self.rows) or name not in BALL_TREE_METRICS - {"pyfunc"}:
+            if name == "sokalmichener":
+                name = "rogerstanimoto"  # the same number under another name
+            distances = pairwise_distances(queries, self.rows, metric=name, **params)
+            return np.ascontiguousarray(distances, dtype=np.float64)
+        measure = DistanceMetric.get_metric(name, **params)
+        queries, rows = (np.ascontiguousarray(a, dtype=np.float64) for a in (queries, self.rows))
+        return measure.pairwise(queries, rows)
+
+    def kth_distances(self, queries, k):
+        """Distance from each of `queries` to its k-th nearest row."""
+        metric = self.metric
+        out = np.empty(queries.shape[0])
+        if metric.code is not None:
+            _brute_force.kth_distances(
+                queries, self._tiles, self.n_rows, k, metric.code, metric.p, metric.n_threads, out
+            )
+            return out
+        for start, distances in self.blocks(queries):
+            distances.partition(k - 1, axis=1)
+            out[start : start + len(distances)] = distances[:, k - 1]
+        return out
+
+    def blocks(self, queries):
+        """Yield (first query, distances of a block of queries), each about 32 MiB."""
+        step = self.block_rows()
+        for start in range(0, queries.shape[0], step):
+            yield start, self.distances_from(queries[start : start + step])
+
+
+def square_matrix_fits(n_rows):
+    """Whether all distances among `n_rows` fit into scikit-learn's ``working_memory``."""
+    return 8 * n_rows * n_rows <= get_config()["working_memory"] * 2**20
+
+
+def square_matrix(metric, rows):
+    """All distances among `rows` (`embed`-ed), each pair measured once and mirrored."""
+    n = rows.shape[0]
+    out = np.zeros((n, n))
+    step = 256
+    for start in range(0, n, step):
+        stop = min(start + step, n)
+        block = metric.between(rows[start:stop], rows[start:])
+        inner = block[:, : stop - start]
+        upper = np.triu(inner, 1)
+        out[start:stop, start:stop] = upper + upper.T
+        out[start:stop, stop:] = block[:, stop - start :]
+        out[stop:, start:stop] = block[:, stop - start :].T
+    return out
+
+
+def lexicographic_order(X):
+    """Indices that sort rows by content, first column first; equal rows keep their order.
+
+    `X` is an array or a sparse matrix. For an array it costs one sort of the first column, and a
+    sort of all columns for the rows that tie there.
+    """
+    if sparse.issparse(X):
+        return np.array(sorted(range(X.shape[0]), key=_sparse_key(X)), dtype=np.intp)
+    order = np.argsort(X[:, 0], kind="stable")
+    if X.shape[1] == 1 or len(order) < 2:
+        return order
+    first = X[order, 0]
+    same = first[1:] == first[:-1]
+    tied = np.zeros(len(order), dtype=bool)
+    tied[1:] = same
+    tied[:-1] |= same
+    rows = np.sort(order[tied])
+    order[tied] = rows[np.lexsort(X[rows].T[::-1])]
+    return order
+
+
+def _sparse_key(X):
+    """A sort key for the rows of a sparse matrix that orders them as their dense rows.
+
+    At the first column where two rows differ at most one entry is zero: a row is lower the earlier
+    its negative entry comes, and the later its positive one.
+    """
+    X = sparse.csr_array(X, copy=True)
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    indptr, indices, data = X.indptr, X.indices.tolist(), X.data.tolist()
+
+    def key(i):
+        entries = range(indptr[i], indptr[i + 1])
+        out = [
+            (0, indices[e], data[e]) if data[e] < 0 else (2, -indices[e], data[e]) for e in entries
+        ]
+        return [*out, (1, 0, 0.0)]
+
+    return key

@@ -1,0 +1,293 @@
+"""Density clusters by a k-d tree: core points, their components, border points.
+
+Three passes over the tree (`_native._dbscan`), each parallel, in O(n) memory whatever eps is. What
+makes the labels equal to scikit-learn's bit for bit is `Rule`: how two points are decided to be
+within eps, and which pairs scikit-learn itself decides by where its own tree's nodes end. Those
+are rare (a distance one rounding away from eps: data on a decimal grid), and seldom change a
+label; `cluster_by_tree` finds out, and returns None when they do.
+"""
+
+import math
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import numpy as np
+
+from .._core._spatial import SpatialIndex
+from .._native import _dbscan, _kd_tree
+
+LEAF_SIZE = 2 * _kd_tree.TILE
+_EPS = np.finfo(np.float64).eps / 2  # unit roundoff
+
+
+class Clusters(NamedTuple):
+    """Density clusters: `is_core` (n,) bool, `labels` (n,) intp with -1 for noise."""
+
+    is_core: np.ndarray
+    labels: np.ndarray
+
+
+class Rule(NamedTuple):
+    """When two points are within eps, on reduced distances (squares, sums of powers).
+
+    A pair whose reduced distance is at most `reduced` is within eps. Up to `sure` and beyond
+    `possible` every way of rounding agrees; in between, scikit-learn's answer may be another:
+    always (`always`), or if the reduced and the plain distance compare differently with eps.
+    """
+
+    eps: float
+    reduced: float
+    sure: float
+    possible: float
+    always: bool
+
+    def exactly(self, reduced):
+        """Return the rule that takes `reduced` as the bound and knows no doubt."""
+        return self._replace(reduced=reduced, sure=reduced, possible=reduced)
+
+
+class TreeMetric(NamedTuple):
+    """A metric that the tree knows: its name there, and the exponent of "minkowski"."""
+
+    name: str
+    p: float
+
+
+def _reduce(distance, metric):
+    if metric.name == "euclidean":
+        return distance * distance
+    return math.pow(distance, metric.p) if metric.name == "minkowski" else distance
+
+
+def make_rule(eps, metric, method, X, *, is_gemm):
+    """Return the `Rule` under which scikit-learn compares with eps, None if it has no safe range.
+
+    Parameters
+    ----------
+    eps : float
+    metric : TreeMetric
+    method : {"kd_tree", "ball_tree", "brute"}
+        The search that scikit-learn would use.
+    X : ndarray of shape (n, n_features)
+        The rows, as the caller gave them.
+    is_gemm : bool
+        Whether brute force takes scikit-learn's Euclidean kernel. Its other kernels round the
+        differences of float32 rows to float32.
+    """
+    n_features = X.shape[1]
+    narrow = method == "brute" and X.dtype == np.float32
+    eps = float(np.float32(eps)) if narrow else float(eps)
+    reduced = _reduce(eps, metric)
+    if narrow:
+        reduced = float(np.float32(reduced))
+    if not 1e-280 < reduced < 1e280:
+        return None
+    if narrow and not is_gemm:
+        slack = (metric.p + 2) * np.finfo(np.float32).eps
+        return Rule(eps, reduced, reduced * (1 - slack), reduced * (1 + slack), True)
+    if method == "ball_tree":
+        # Bounds of balls are differences of distances as long as the data are wide.
+        extent = float((X.max(axis=0).astype(np.float64) - X.min(axis=0)).sum())
+        slack = 8 * (n_features + 4) * _EPS * (1 + extent / eps)
+        if not slack < 0.5:
+            return None
+        sure, possible = _reduce(eps * (1 - slack), metric), _reduce(eps * (1 + slack), metric)
+        return Rule(eps, reduced, sure, possible, True)
+    if method == "kd_tree" and metric.name in ("euclidean", "minkowski"):
+        slack = (4 if metric.name == "euclidean" else 8 * (metric.p + 1)) * 2 * _EPS
+        return Rule(eps, reduced, reduced * (1 - slack), reduced * (1 + slack), False)
+    # Sums and maxima round monotonically: every bound of theirs agrees with every distance.
+    return Rule(eps, reduced, reduced, reduced, False)
+
+
+def grow_tree(X, metric, n_threads):
+    """Return the tree of the rows of `X` as they are: shifted ones would round differently."""
+    X = np.ascontiguousarray(X, dtype=np.float64)
+    index = SpatialIndex(
+        X, metric=metric.name, p=metric.p, center=False, leaf_size=LEAF_SIZE, n_threads=n_threads
+    )
+    return index.tree
+
+
+def _n_tiles(tree):
+    return -(-tree.n_points // _kd_tree.TILE)
+
+
+def _bits_to_rows(bits, tree):
+    """Return, for a bit per position, a bool per row."""
+    flags = np.unpackbits(bits.astype("<u2").view(np.uint8), bitorder="little")
+    rows = np.empty(tree.n_points, dtype=np.intp)
+    _dbscan.rows_of_positions(tree, rows)
+    out = np.empty(tree.n_points, dtype=bool)
+    out[rows] = flags[: tree.n_points]
+    return out
+
+
+def _rows_to_bits(flags, tree):
+    """Return, for a bool per row, a bit per position (as `uint16` per tile)."""
+    rows = np.empty(tree.n_points, dtype=np.intp)
+    _dbscan.rows_of_positions(tree, rows)
+    padded = np.zeros(_n_tiles(tree) * _kd_tree.TILE, dtype=np.uint8)
+    padded[: tree.n_points] = flags[rows]
+    return np.packbits(padded, bitorder="little").view("<u2").astype(np.uint16)
+
+
+def _all_lanes(tree):
+    """Return the bits of every position."""
+    bits = np.full(_n_tiles(tree), 0xFFFF, dtype=np.uint16)
+    if tree.n_points % _kd_tree.TILE:
+        bits[-1] = (1 << tree.n_points % _kd_tree.TILE) - 1
+    return bits
+
+
+class Weights(NamedTuple):
+    """Sample weights in tree order, and how far two ways of summing them can differ."""
+
+    values: np.ndarray | None
+    tolerance: float
+    is_signed: bool
+
+
+def order_weights(tree, sample_weight):
+    """Return the `Weights` of a tree. Sums of multiples of a power of two need no rounding."""
+    if sample_weight is None:
+        return Weights(None, 0.0, False)
+    weight = np.ascontiguousarray(sample_weight, dtype=np.float64)
+    values = np.empty(tree.n_points)
+    _dbscan.rows_to_positions(tree, weight, values)
+    info = np.finfo(sample_weight.dtype)
+    total = np.abs(weight).sum()
+    tolerance = 64 * float(info.eps) + 4 * tree.n_points * _EPS
+    for scale in (1.0, 2.0**10, 2.0**20):
+        if total * scale < 2.0**info.nmant and np.array_equal(
+            weight * scale, np.rint(weight * scale)
+        ):
+            tolerance = 0.0
+            break
+    return Weights(values, tolerance, bool(np.any(weight < 0)))
+
+
+def _tight_nodes(tree, rule):
+    tight = np.empty(tree.n_nodes, dtype=np.uint8)
+    _dbscan.mark_tight_nodes(tree, rule.sure, tight)
+    return tight
+
+
+def _pass_over(tree, rule, min_samples, weights, is_core_row, n_threads, stage):
+    """Run the three passes. Returns the `Clusters`, and whether a doubtful pair was met."""
+    tight = _tight_nodes(tree, rule)
+    core, undecided = (np.empty(_n_tiles(tree), dtype=np.uint16) for _ in range(2))
+    with stage("core points"):
+        doubt = _dbscan.count_core_points(
+            tree, rule, tight, *_weight_arguments(weights, min_samples), core, undecided, n_threads
+        )
+        if undecided.any():
+            rows = np.flatnonzero(_bits_to_rows(undecided, tree))
+            chosen = np.zeros(tree.n_points, dtype=bool)
+            chosen[rows] = is_core_row(rows)
+            core |= _rows_to_bits(chosen, tree)
+    labels = np.empty(tree.n_points, dtype=np.intp)
+    parent = np.empty(tree.n_points, dtype=np.int32)
+    with stage("components"):
+        doubt |= _dbscan.link_core_points(tree, rule, tight, core, parent, n_threads)
+        position_labels = np.empty(tree.n_points, dtype=np.int32)
+        _dbscan.number_components(tree, core, parent, labels, position_labels)
+    with stage("border points"):
+        doubt |= _dbscan.label_queries(
+            tree,
+            rule,
+            tight,
+            core,
+            position_labels,
+            tree,
+            _all_lanes(tree) & ~core,
+            labels,
+            n_threads,
+        )
+    return Clusters(_bits_to_rows(core, tree), labels), doubt
+
+
+def _weight_arguments(weights, min_samples):
+    return weights.values, float(min_samples), weights.tolerance, weights.is_signed
+
+
+def cluster_by_tree(
+    tree, rule, min_samples, sample_weight=None, *, is_core_row=None, n_threads=1, stage=nullcontext
+):
+    """Return the density `Clusters` of the points of a tree, None where only scikit-learn can tell.
+
+    Time O(n log n) for low-dimensional data, at worst O(n^2 d); memory O(n) beside the tree.
+
+    Parameters
+    ----------
+    tree : KDTree
+    rule : Rule
+    min_samples : int
+    sample_weight : ndarray of shape (n,), default=None
+    is_core_row : callable
+        Maps rows whose weights add up to `min_samples` but for rounding to bools: are they core?
+    n_threads : int
+    stage : callable
+        Maps the name of a stage to the context manager that it runs in.
+
+    Returns
+    -------
+    Clusters or None
+        None when pairs at eps up to rounding decide some label.
+    """
+    weights = order_weights(tree, sample_weight)
+    arguments = (min_samples, weights, is_core_row, n_threads)
+    found, doubt = _pass_over(tree, rule, *arguments, stage)
+    if not doubt:
+        return found
+    if weights.is_signed:
+        return None
+    # More neighbours make more core points and join more of them: if the fewest and the most
+    # neighbours that any rounding allows give the same labels, so does every rounding.
+    fewest, most = (
+        _pass_over(tree, rule.exactly(bound), *arguments, nullcontext)[0]
+        for bound in (rule.sure, rule.possible)
+    )
+    same = np.array_equal(fewest.is_core, most.is_core) and np.array_equal(
+        fewest.labels, most.labels
+    )
+    return found if same else None
+
+
+def label_new_points(core_points, core_labels, X, rule, metric, n_threads):
+    """Return for each row of `X` the lowest label of a core point within eps, else -1.
+
+    `core_points` is (n_core, d), `core_labels` (n_core,).
+    """
+    tree, queries = (grow_tree(points, metric, n_threads) for points in (core_points, X))
+    position_labels = np.empty(tree.n_points)
+    _dbscan.rows_to_positions(tree, core_labels.astype(np.float64), position_labels)
+    labels = np.empty(queries.n_points, dtype=np.intp)
+    _dbscan.label_queries(
+        tree,
+        rule,
+        _tight_nodes(tree, rule),
+        _all_lanes(tree),
+        position_labels.astype(np.int32),
+        queries,
+        _all_lanes(queries),
+        labels,
+        n_threads,
+    )
+    return labels
+
+
+def distances_to_clusters(core_points, core_labels, n_clusters, X, metric, n_threads):
+    """Return the distance of each row of `X` to the nearest core point of each cluster."""
+    out = np.empty((len(X), n_clusters))
+    queries = grow_tree(X, metric, n_threads)
+    order = np.argsort(core_labels, kind="stable")
+    groups = np.split(order, np.cumsum(np.bincount(core_labels, minlength=n_clusters))[:-1])
+    reduced, position = np.empty((len(X), 1)), np.empty((len(X), 1), dtype=np.int32)
+    distance, row = np.empty((len(X), 1)), np.empty((len(X), 1), dtype=np.intp)
+    for label in range(n_clusters):
+        tree = grow_tree(core_points[groups[label]], metric, n_threads)
+        _kd_tree.knn_positions(queries, tree, reduced, position, 0, _n_tiles(queries), n_threads)
+        _kd_tree.rows_of_knn(queries, tree, reduced, position, distance, row, n_threads)
+        out[:, label] = distance[:, 0]
+    return out

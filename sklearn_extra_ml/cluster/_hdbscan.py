@@ -1,0 +1,758 @@
+"""HDBSCAN: density-based clustering over all density levels at once."""
+
+import warnings
+from contextlib import contextmanager, nullcontext
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._core._all_pairs import AllPairs
+from .._core._density_validity import RowsMeasure, density_validity
+from .._core._distances import (
+    BALL_TREE_METRICS,
+    KD_TREE_METRICS,
+    METRICS,
+    Metric,
+    lexicographic_order,
+)
+from .._core._threads import threads_for_rows
+from .._core._validation import (
+    Hidden,
+    Interval,
+    StrOptions,
+    bad_value,
+    fit_context,
+    has_callbacks,
+)
+from ._attachment import ReachabilitySearch
+from ._condensed_tree import (
+    SMALLEST_LEVEL,
+    attach,
+    condense,
+    cut,
+    labels_of,
+    link,
+    outlier_scores_of,
+    probabilities_of,
+    select,
+)
+from ._spanning_tree import (
+    DistanceGraph,
+    DistanceMatrix,
+    IndexedRows,
+    MinimumSpanningTree,
+    check_sparse_indices,
+    complete_tree,
+)
+
+INFINITE, MISSING = -2, -3  # labels of rows with infinite and with missing entries
+_SELECTION_PARAMETERS = {
+    "min_cluster_size",
+    "cluster_selection_epsilon",
+    "max_cluster_size",
+    "cluster_selection_method",
+    "allow_single_cluster",
+}
+_TREE_ATTRIBUTES = (
+    "minimum_spanning_tree_",
+    "single_linkage_tree_",
+    "n_features_in_",
+    "feature_names_in_",
+    "_content",
+    "_rows",
+    "_min_samples",
+    "_search",
+)
+
+
+class _Rows(NamedTuple):
+    """Which rows of the input can be measured."""
+
+    finite: np.ndarray  # indices
+    infinite: np.ndarray  # mask
+    missing: np.ndarray  # mask
+
+    @property
+    def all_finite(self):
+        return len(self.finite) == len(self.missing)
+
+
+class _Located(NamedTuple):
+    """Where rows sit in the fitted hierarchy."""
+
+    cluster: np.ndarray  # of the condensed tree
+    level: np.ndarray  # at which the row leaves it
+    labels: np.ndarray
+
+
+def _has_rows(estimator):
+    """Distances alone do not say where a new row lies."""
+    if estimator.metric == "precomputed":
+        raise AttributeError('not available with metric="precomputed": it needs rows')
+    return True
+
+
+class HDBSCAN(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClusterMixin,
+    BaseEstimator,
+):
+    """Hierarchical density-based clustering with noise.
+
+    Finds clusters of any shape and of different densities, and leaves rows outside them as noise.
+    It considers DBSCAN for every `eps` at once, as a tree of clusters, and keeps those that persist
+    over the widest range of densities. Good for exploration: the number of clusters is found, and
+    `min_cluster_size` has a plain meaning. Not the tool when every row must get a cluster, or when
+    clusters overlap so much that no thinner region lies between them (use mixtures then).
+
+    Read more in :doc:`/user_guide/hdbscan`.
+
+    Parameters
+    ----------
+    min_cluster_size : int, default=5
+        Smallest number of rows that counts as a cluster, at least 2. The parameter to choose first.
+
+    min_samples : int, default=None
+        Number of rows, *the row itself counted*, within a row's core distance. Larger values smooth
+        the density and call more rows noise. 1 to n_samples; None: `min_cluster_size`.
+
+    cluster_selection_epsilon : float, default=0.0
+        Clusters that split off below this distance are merged again, in units of the metric.
+
+    max_cluster_size : int, default=None
+        Largest cluster that ``cluster_selection_method="eom"`` may choose (merging by
+        `cluster_selection_epsilon` may exceed it). None: no limit.
+
+    metric : str or callable, default="euclidean"
+        Any metric of :func:`sklearn.metrics.pairwise_distances` or of
+        :class:`sklearn.neighbors.BallTree`, a callable of two rows, or "precomputed" for a square
+        matrix of distances (dense, infinity where unknown) or a sparse graph of them.
+
+    metric_params : dict, default=None
+        Parameters of the metric. For sparse precomputed graphs ``{"max_distance": value}`` sets the
+        distance of pairs that are not connected.
+
+    alpha : float, default=1.0
+        Distances between rows are divided by it, core distances are not (robust single linkage).
+
+    algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
+        How neighbours and the spanning tree are found; all are exact. "auto": a k-d tree or blocked
+        matrix products where the metric allows it (Euclidean, Manhattan, Chebyshev, Minkowski and
+        metrics that reduce to them: seuclidean, sqeuclidean, cosine), else all pairs of rows.
+        "brute": all pairs. "kd_tree" and "ball_tree" refuse metrics that scikit-learn's tree of the
+        name does not take, and then do what "auto" does.
+
+    leaf_size : int, default=40
+        Kept for compatibility: the tree chooses its leaf size, and no result depends on it.
+
+    n_jobs : int, default=None
+        Threads. None: what OpenMP would use; -1: all. No result depends on it.
+
+    cluster_selection_method : {"eom", "leaf"}, default="eom"
+        "eom" (excess of mass) keeps the most persistent clusters, "leaf" the smallest ones.
+
+    allow_single_cluster : bool, default=False
+        Whether the result may be one cluster, which holds the rows in the densest part of the root.
+
+    store_centers : {None, "centroid", "medoid", "both"}, default=None
+        Centres to compute: the mean weighted by `probabilities_`, and the row of least weighted
+        distance to its cluster.
+
+    copy : bool, default=True
+        Kept for compatibility: the data are never changed, whatever it says.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each row, numbered by their lexicographically lowest row (precomputed: by the
+        lowest index). -1: noise; -2: the row has an infinite entry; -3: it has a missing one.
+
+    probabilities_ : ndarray of shape (n_samples,)
+        Strength of membership in [0, 1]: density at which the row leaves its cluster over the
+        cluster's highest. 0 for noise and infinite rows, NaN for missing ones.
+
+    outlier_scores_ : ndarray of shape (n_samples,)
+        GLOSH in [0, 1]: how much thinner it is around the row than at the densest place of the
+        cluster it fell from. 1 for infinite rows, NaN for missing ones.
+
+    centroids_, medoids_ : ndarray of shape (n_clusters, n_features)
+        Centres of the clusters, where `store_centers` asks for them.
+
+    minimum_spanning_tree_ : MinimumSpanningTree
+        ``edges`` and ``weights`` of the mutual reachability graph; `to_pandas`.
+
+    single_linkage_tree_ : SingleLinkageTree
+        The dendrogram; `to_pandas`, and `to_numpy` for :mod:`scipy.cluster.hierarchy`.
+
+    condensed_tree_ : CondensedTree
+        The tree of clusters; `to_pandas`.
+
+    selected_clusters_ : ndarray of shape (n_clusters,)
+        The cluster of `condensed_tree_` behind each label.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where they are all strings.
+
+    See Also
+    --------
+    sklearn_extra_ml.metrics.dbcv_score : Judge any clustering as `score` does.
+    sklearn_extra_ml.model_selection.NoSplit : To tune without labels in a grid search.
+    sklearn_extra_ml.plotting.CondensedTreeDisplay : Draw `condensed_tree_`.
+
+    Notes
+    -----
+    Cost: about O(n log n) with a tree in few dimensions, O(n^2 d) at worst, and O(n) memory beside
+    the data; never an n x n matrix, but for metrics of scikit-learn's that fit into its
+    ``working_memory``.
+
+    *One answer.* Many edges of the mutual reachability graph have equal weights (a core distance is
+    the weight of several), and there are many minimum spanning trees. Here equal weights are merged
+    at once, so labels depend neither on the order of the rows nor on the number of threads.
+
+    References
+    ----------
+    .. [1] R. J. G. B. Campello, D. Moulavi, J. Sander (2013). Density-Based Clustering Based on
+       Hierarchical Density Estimates. PAKDD.
+    .. [2] R. J. G. B. Campello, D. Moulavi, A. Zimek, J. Sander (2015). Hierarchical Density
+       Estimates for Data Clustering, Visualization, and Outlier Detection. ACM TKDD 10(1).
+    .. [3] K. Chaudhuri, S. Dasgupta (2010). Rates of Convergence for the Cluster Tree. NIPS.
+    .. [4] C. Malzer, M. Baum (2020). A Hybrid Approach To Hierarchical Density-based Cluster
+       Selection. IEEE MFI.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_extra_ml.cluster import HDBSCAN
+    >>> X = load_iris().data
+    >>> model = HDBSCAN(min_cluster_size=10).fit(X)
+    >>> set(model.labels_.tolist())
+    {0, 1, -1}
+    >>> model.predict([[5.0, 3.4, 1.5, 0.2]])
+    array([0])
+    """
+
+    _parameter_constraints: dict = {
+        "min_cluster_size": [Interval(Integral, 2, None, closed="left")],
+        "min_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "cluster_selection_epsilon": [Interval(Real, 0, None, closed="left")],
+        "max_cluster_size": [None, Interval(Integral, 1, None, closed="left")],
+        "metric": [StrOptions(set(METRICS) | {"precomputed"}), callable],
+        "metric_params": [dict, None],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "algorithm": [StrOptions({"auto", "brute", "kd_tree", "ball_tree"})],
+        "leaf_size": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "cluster_selection_method": [StrOptions({"eom", "leaf"})],
+        "allow_single_cluster": ["boolean"],
+        "store_centers": [None, StrOptions({"centroid", "medoid", "both"})],
+        "copy": ["boolean", Hidden(StrOptions({"warn"}))],
+    }
+
+    def __init__(
+        self,
+        min_cluster_size=5,
+        min_samples=None,
+        cluster_selection_epsilon=0.0,
+        max_cluster_size=None,
+        metric="euclidean",
+        metric_params=None,
+        alpha=1.0,
+        algorithm="auto",
+        leaf_size=40,
+        n_jobs=None,
+        cluster_selection_method="eom",
+        allow_single_cluster=False,
+        store_centers=None,
+        copy=True,
+    ):
+        self.min_cluster_size = min_cluster_size
+        self.min_samples = min_samples
+        self.cluster_selection_epsilon = cluster_selection_epsilon
+        self.max_cluster_size = max_cluster_size
+        self.metric = metric
+        self.metric_params = metric_params
+        self.alpha = alpha
+        self.algorithm = algorithm
+        self.leaf_size = leaf_size
+        self.n_jobs = n_jobs
+        self.cluster_selection_method = cluster_selection_method
+        self.allow_single_cluster = allow_single_cluster
+        self.store_centers = store_centers
+        self.copy = copy
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=False)  # the metric checks its own parameters
+    def fit(self, X, y=None):
+        """Find the clusters of `X`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or (n_samples, n_samples)
+            Rows, or distances if ``metric="precomputed"``. Never changed.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : HDBSCAN
+
+        Raises
+        ------
+        ValueError
+            For fewer than two usable rows, `min_samples` beyond their number, an `algorithm` that
+            does not know the metric, and precomputed distances that are no distances.
+        """
+        X, rows = self._check_rows(X, reset=True)
+        min_samples = self._check_parameters(X, rows)
+        with self._task(X, y) as stage:
+            with stage("core distances"):
+                way, search, self._content = self._way_to_tree(X, rows)
+                core = way.core_distances(min_samples)
+            with stage("spanning tree"):
+                edges, weights = way.spanning_tree(core, self.alpha)
+            with stage("linkage"):
+                edges = edges if rows.all_finite else rows.finite[edges]
+                self.minimum_spanning_tree_ = MinimumSpanningTree(edges, weights)
+                self.single_linkage_tree_ = link(self._joined_tree(len(rows.missing)))
+            with stage("condensed tree"):
+                self._rows, self._min_samples = rows, min_samples
+                self._search = search and search(core, min_samples, self.alpha)
+                self._find_clusters()
+        if self.store_centers is not None:
+            self._store_centers(X, rows)
+        return self
+
+    def recluster(self, **parameters):
+        """Return a new estimator for other parameters of the selection, without a new tree.
+
+        Parameters
+        ----------
+        **parameters
+            Any of `min_cluster_size`, `cluster_selection_epsilon`, `max_cluster_size`,
+            `cluster_selection_method`, `allow_single_cluster`. `min_samples` stays what it was.
+
+        Returns
+        -------
+        model : HDBSCAN
+            Fitted, as a new fit of the same rows with these parameters would be (and the same
+            `min_samples`). It costs O(n_samples), and shares the trees with this one.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_extra_ml.cluster import HDBSCAN
+        >>> model = HDBSCAN(min_cluster_size=5).fit(load_iris().data)
+        >>> model.recluster(min_cluster_size=20).labels_.max()
+        1
+        """
+        check_is_fitted(self)
+        unknown = sorted(set(parameters) - _SELECTION_PARAMETERS)
+        if unknown:
+            raise bad_value(
+                "parameters",
+                unknown,
+                "would need another spanning tree",
+                ", ".join(sorted(_SELECTION_PARAMETERS)),
+                "Fit again to change others.",
+            )
+        model = clone(self).set_params(min_samples=self._min_samples, **parameters)
+        model._validate_params()
+        for name in _TREE_ATTRIBUTES:
+            if hasattr(self, name):
+                setattr(model, name, getattr(self, name))
+        model._find_clusters()
+        return model
+
+    @available_if(_has_rows)
+    def predict(self, X):
+        """Assign rows to the clusters that were found; fitted rows get their `labels_`.
+
+        A new row joins the hierarchy at the fitted row of least mutual reachability, its own core
+        distance taken from the fitted rows, and gets the cluster that is there at that level. The
+        clusters themselves never change.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            As `labels_`: -1 noise, -2 infinite, -3 missing.
+        """
+        check_is_fitted(self)
+        return self._locate(*self._check_rows(X, reset=False)).labels
+
+    def transform(self, X):
+        """Soft membership of each row in each cluster.
+
+        The membership of a row is its strength, `probabilities_` for fitted rows, divided among the
+        clusters in proportion to 1 / (least mutual reachability to a row of the cluster)^2, the
+        rule of fuzzy c-means. Where a row has a label, its largest membership is in that cluster.
+        Noise has a strength too: (density at which the row meets the nearest cluster) / (highest
+        density of that cluster).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        membership : ndarray of shape (n_samples, n_clusters)
+            In [0, 1], a row sums to its strength; NaN for rows with missing entries, 0 for infinite
+            ones. It depends on no other row of the call.
+
+        Notes
+        -----
+        Cost: one neighbour search for each row and each cluster.
+        """
+        check_is_fitted(self)
+        X, rows = self._check_rows(X, reset=False)
+        located = self._locate(X, rows)
+        out = np.zeros((len(located.labels), len(self.selected_clusters_)))
+        if out.shape[1]:
+            level = self._levels_to_clusters(X, rows)
+            strength = self._strength(located, rows.finite, level)
+            share = np.square(level.min(axis=1, keepdims=True) / level)
+            out[rows.finite] = strength[:, None] * share / share.sum(axis=1, keepdims=True)
+        out[rows.missing] = np.nan
+        return out
+
+    def fit_transform(self, X, y=None):
+        """Find the clusters of `X` and return the soft membership of its rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        membership : ndarray of shape (n_samples, n_clusters)
+            As `transform` returns it.
+        """
+        return self.fit(X, y).transform(X)
+
+    @available_if(_has_rows)
+    def score(self, X, y=None):
+        """Density-based validity (DBCV) of the clustering that `predict` gives `X`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            In [-1, 1], always finite: 0 for a single cluster, -1 for none. See
+            :func:`~sklearn_extra_ml.metrics.dbcv_score`; it costs O(n_samples^2) distances.
+        """
+        check_is_fitted(self)
+        X, rows = self._check_rows(X, reset=False)
+        labels = self._locate(X, rows).labels[rows.finite]
+        measure = RowsMeasure(self._search.metric, self._as_fitted(X, rows))
+        return density_validity(measure, labels, X.shape[1], X.shape[0])
+
+    def dbscan_clustering(self, cut_distance, min_cluster_size=5):
+        """Labels of DBSCAN* at one distance: DBSCAN without border points.
+
+        Parameters
+        ----------
+        cut_distance : float
+            Rows are joined where their mutual reachability is *below* it, in units of the metric.
+
+        min_cluster_size : int, default=5
+            Smaller clusters become noise.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            As `labels_`, numbered by the lowest row too.
+        """
+        check_is_fitted(self)
+        labels = cut(self.single_linkage_tree_, cut_distance, min_cluster_size, self._content)
+        return self._mark_rows(labels, INFINITE, MISSING)
+
+    # ------------------------------------------------------------------------------- input
+
+    def _check_rows(self, X, *, reset):
+        """Validate `X`; return it and which of its rows can be measured."""
+        precomputed = self.metric == "precomputed"
+        if sparse.issparse(X):
+            check_sparse_indices(X)
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            ensure_all_finite=precomputed and sparse.issparse(X),
+            dtype=[np.float64, np.float32],
+        )
+        values = X.data if sparse.issparse(X) else X
+        with np.errstate(over="ignore", invalid="ignore"):
+            all_finite = precomputed or np.isfinite(np.sum(values))
+        missing, infinite = (np.zeros(X.shape[0], dtype=bool) for _ in range(2))
+        if not all_finite:
+            missing, infinite = _rows_with(np.isnan, X), _rows_with(np.isinf, X)
+        return X, _Rows(np.flatnonzero(~(missing | infinite)), infinite & ~missing, missing)
+
+    def _check_parameters(self, X, rows):
+        """Check what depends on the data; return the number of samples in a core distance."""
+        name, size = "min_samples", self.min_samples
+        if size is None:
+            name, size = "min_cluster_size", self.min_cluster_size
+        n = len(rows.finite)
+        if self.metric == "precomputed" and self.store_centers is not None:
+            raise bad_value(
+                "store_centers",
+                self.store_centers,
+                'needs rows, but metric="precomputed" gives distances',
+                "None",
+                "Compute centres from `labels_` and the rows.",
+            )
+        if n == 1:
+            raise ValueError(
+                "n_samples=1 while HDBSCAN requires more than one sample with finite entries. "
+                "Allowed: 2 or more. Pass more rows."
+            )
+        if size > n:
+            fix = f"Lower `{name}` or pass more rows."
+            raise bad_value(name, size, f"is larger than n_samples={n}", f"1 to {n}", fix)
+        trees = {"kd_tree": KD_TREE_METRICS, "ball_tree": BALL_TREE_METRICS}
+        if self.algorithm in trees:
+            known = trees[self.algorithm]
+            if callable(self.metric) or self.metric not in known:
+                raise bad_value(
+                    "metric",
+                    self.metric,
+                    f'is not a valid metric for algorithm="{self.algorithm}"',
+                    ", ".join(sorted(known)),
+                    'Use algorithm="auto".',
+                )
+            if sparse.issparse(X):
+                raise ValueError(
+                    f'Sparse data matrices do not support `algorithm`="{self.algorithm}". Allowed: '
+                    '"auto", "brute". Use one of them or pass a dense array.'
+                )
+        return size
+
+    # --------------------------------------------------------------------------------- fit
+
+    def _way_to_tree(self, X, rows):
+        """Return the way to the tree, the maker of the search for new rows, and the row order."""
+        n_samples = X.shape[0]
+        if self.metric == "precomputed":
+            by_index = np.empty((n_samples, 0))
+            if sparse.issparse(X):
+                return DistanceGraph(X, self._max_distance()), None, by_index
+            return DistanceMatrix(X), None, by_index
+        n_threads = threads_for_rows(n_samples, self.n_jobs)
+        content = X
+        if sparse.issparse(X):
+            content = np.full((n_samples, 1), np.inf)
+            content[rows.finite[lexicographic_order(X[rows.finite])], 0] = np.arange(
+                len(rows.finite)
+            )
+        if not rows.all_finite:
+            X = X[rows.finite]
+        metric = Metric(self.metric, self.metric_params, X, n_threads)
+        if self.algorithm != "brute" and metric.tree_name is not None:
+            embedded = metric.embed(X, X.dtype)
+            way = IndexedRows(metric, embedded)
+        else:
+            embedded = metric.embed(X)
+            way = AllPairs(metric, embedded, X)
+        index = getattr(way, "index", None)
+        finite_content = content if rows.all_finite else content[rows.finite]
+
+        def search(core, min_samples, alpha):
+            return ReachabilitySearch(
+                metric, embedded, finite_content, core, min_samples, alpha, index
+            )
+
+        return way, search, np.ascontiguousarray(content)
+
+    def _max_distance(self):
+        return float((self.metric_params or {}).get("max_distance", 0.0))
+
+    def _joined_tree(self, n_samples):
+        """The spanning tree over all rows; what is not connected joins at infinity."""
+        missing_weight = np.inf
+        if self.metric == "precomputed" and self._max_distance() > 0:
+            missing_weight = self._max_distance()
+        tree, n_components = complete_tree(self.minimum_spanning_tree_, n_samples, missing_weight)
+        if self.metric == "precomputed" and n_components > 1 and np.isinf(missing_weight):
+            warnings.warn(
+                f"The distances connect the rows into {n_components} components only; these join "
+                "at infinite distance. Give more distances, lower `min_samples`, or set "
+                "`metric_params`={'max_distance': ...} for a sparse graph.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return tree
+
+    def _find_clusters(self):
+        """Condense the dendrogram, choose clusters and label the fitted rows."""
+        tree = condense(self.single_linkage_tree_, self.min_cluster_size, self._content)
+        self.condensed_tree_ = tree
+        self._selection = select(
+            tree,
+            self._content,
+            method=self.cluster_selection_method,
+            epsilon=self.cluster_selection_epsilon,
+            max_cluster_size=self.max_cluster_size,
+            allow_single_cluster=self.allow_single_cluster,
+        )
+        self.selected_clusters_ = self._selection.clusters
+        labels = labels_of(self._selection, tree.row_cluster, tree.row_level)
+        probabilities = probabilities_of(tree, self._selection, labels, tree.row_level)
+        scores = outlier_scores_of(tree, tree.row_cluster, tree.row_level)
+        self.labels_ = self._mark_rows(labels, INFINITE, MISSING)
+        self.probabilities_ = self._mark_rows(probabilities, 0.0, np.nan)
+        self.outlier_scores_ = self._mark_rows(scores, 1.0, np.nan)
+        self._n_features_out = len(self.selected_clusters_)
+
+    def _mark_rows(self, values, infinite, missing):
+        values[self._rows.infinite] = infinite
+        values[self._rows.missing] = missing
+        return values
+
+    def _store_centers(self, X, rows):
+        """Set `centroids_` and `medoids_`; members in lexicographic order fix every sum."""
+        n_clusters = len(self.selected_clusters_)
+        centroids, medoids = (np.empty((n_clusters, X.shape[1])) for _ in range(2))
+        metric = self._search.metric
+        for label in range(n_clusters):
+            members = np.flatnonzero(self.labels_ == label)
+            members = members[lexicographic_order(self._content[members])]
+            weights, data = self.probabilities_[members], X[members]
+            if self.store_centers in ("centroid", "both"):
+                centroids[label] = (weights @ data) / weights.sum()
+            if self.store_centers in ("medoid", "both"):
+                embedded = metric.embed(data)
+                cost = np.concatenate(
+                    [block @ weights for _, block in metric.to(embedded).blocks(embedded)]
+                )
+                medoid = data[[np.argmin(cost)]]
+                medoids[label] = medoid.toarray()[0] if sparse.issparse(data) else medoid[0]
+        if self.store_centers in ("centroid", "both"):
+            self.centroids_ = centroids
+        if self.store_centers in ("medoid", "both"):
+            self.medoids_ = medoids
+
+    @contextmanager
+    def _task(self, X, y):
+        """Give a context manager for each stage that tells scikit-learn's callbacks about it."""
+        if not has_callbacks(self):
+            yield lambda name: nullcontext()
+            return
+
+        @contextmanager
+        def stage(name):
+            context = root.subcontext(task_name=name)
+            context.call_on_fit_task_begin(estimator=self)
+            yield
+            context.call_on_fit_task_end(estimator=self)
+
+        root = self._init_callback_context(max_subtasks=4)
+        root.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        yield stage
+        root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    # ---------------------------------------------------------------------------- new rows
+
+    def _as_fitted(self, X, rows):
+        """The rows that can be measured, dense or sparse as the fitted ones."""
+        X = X if rows.all_finite else X[rows.finite]
+        if sparse.issparse(self._search.rows):
+            return sparse.csr_array(X)
+        return X.toarray() if sparse.issparse(X) else X
+
+    def _locate(self, X, rows):
+        """Find where rows sit in the fitted hierarchy, and their labels."""
+        n, tree, search = X.shape[0], self.condensed_tree_, self._search
+        cluster, level = np.zeros(n, dtype=np.intp), np.full(n, np.inf)
+        queries = self._embed(self._as_fitted(X, rows))
+        fitted = search.fitted_equals(queries)
+        new = np.flatnonzero(fitted < 0)
+        old, fitted = rows.finite[fitted >= 0], self._rows.finite[fitted[fitted >= 0]]
+        cluster[old], level[old] = tree.row_cluster[fitted], tree.row_level[fitted]
+        if len(new):
+            core = search.core_distances_of(queries[new])
+            nearest, reach = search.nearest(queries[new], core)
+            level[rows.finite[new]] = reach = np.maximum(reach, SMALLEST_LEVEL)
+            cluster[rows.finite[new]] = attach(tree, self._rows.finite[nearest], reach)
+        labels = labels_of(self._selection, cluster, level)
+        labels[rows.infinite], labels[rows.missing] = INFINITE, MISSING
+        return _Located(cluster, level, labels)
+
+    def _embed(self, X):
+        search = self._search
+        return search.metric.embed(X, search.rows.dtype)
+
+    def _levels_to_clusters(self, X, rows):
+        """Least mutual reachability of each finite row to each cluster, (n_finite, n_clusters)."""
+        queries, search = self._embed(self._as_fitted(X, rows)), self._search
+        core = search.core_distances_of(queries)
+        labels = self.labels_[self._rows.finite]
+        out = np.empty((queries.shape[0], len(self.selected_clusters_)))
+        for label in range(out.shape[1]):
+            out[:, label] = search.nearest(queries, core, np.flatnonzero(labels == label))[1]
+        return np.maximum(out, SMALLEST_LEVEL)
+
+    def _strength(self, located, finite, level):
+        """Probability of each finite row to be in some cluster."""
+        tree, labels = self.condensed_tree_, located.labels[finite]
+        strength = probabilities_of(tree, self._selection, labels, located.level[finite])
+        densest = tree.death[self.selected_clusters_[level.argmin(axis=1)]]
+        met = np.minimum(densest / level.min(axis=1), 1.0)
+        return np.where(labels >= 0, strength, met)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.metric != "precomputed"
+        tags.input_tags.pairwise = self.metric == "precomputed"
+        return tags
+
+
+def _rows_with(test, X):
+    """Mask of the rows that have an entry for which `test` is true."""
+    if not sparse.issparse(X):
+        return test(X).any(axis=1)
+    out = np.zeros(X.shape[0], dtype=bool)
+    out[np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[test(X.data)]] = True
+    return out
+
+
+# TransformerMixin wraps these two for `set_output` when the class is made, and the wrapper would
+# always be there; so their availability is declared afterwards.
+HDBSCAN.transform = available_if(_has_rows)(HDBSCAN.transform)
+HDBSCAN.fit_transform = available_if(_has_rows)(HDBSCAN.fit_transform)

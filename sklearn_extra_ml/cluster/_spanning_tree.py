@@ -1,0 +1,261 @@
+"""The minimum spanning tree of the mutual reachability graph, by the cheapest exact way there is.
+
+Mutual reachability of two rows is ``max(core_i, core_j, d_ij / alpha)``; the core distance of a row
+is the distance to its `min_samples`-th nearest row, itself counted (Campello, Moulavi and Sander
+2013, definitions 1 and 2; `alpha` from Chaudhuri and Dasgupta 2010). Three ways lead to the tree:
+
+- the spatial index, for metrics that a tree or blocked matrix products can serve;
+- all pairs and Prim's algorithm, for every other metric: O(n^2) distances, O(n) memory;
+- Kruskal's algorithm over the stored edges of a sparse precomputed graph.
+
+Each is exact, so they find the same weights (up to rounding of the distances). Rows are put into
+lexicographic order before the second way, so that no bit depends on the order in which they came.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from .._core._all_pairs import matrix_core_distances, matrix_spanning_tree
+from .._core._spatial import _SHORTEST_LISTS as SHORTEST_LISTS
+from .._core._spatial import SpatialIndex
+from .._core._spatial import _spanning_tree as tree_of_lists
+from .._native import _linkage
+from .._native._kd_tree import core_of_lists
+
+
+class MinimumSpanningTree(NamedTuple):
+    """Minimum spanning tree (or forest) of the mutual reachability graph.
+
+    Attributes
+    ----------
+    edges : ndarray of shape (n_edges, 2)
+        Row indices of the two ends. A connected graph has ``n_samples - 1`` edges.
+
+    weights : ndarray of shape (n_edges,)
+        Mutual reachability of the two ends, in units of the metric. Their multiset is unique;
+        where weights are equal another set of edges may be as good.
+    """
+
+    edges: np.ndarray
+    weights: np.ndarray
+
+    def to_pandas(self):
+        """Return a DataFrame with columns ``from``, ``to``, ``distance``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"from": self.edges[:, 0], "to": self.edges[:, 1], "distance": self.weights}
+        )
+
+
+# The classes below are the ways to core distances and spanning tree, `AllPairs` of the core is one
+# more: `core_distances(min_samples)`, then `spanning_tree(core_distances, alpha)`, which returns
+# edges and weights.
+
+
+def tree_of(metric, rows):
+    """Return the spatial index of `embed`-ed rows.
+
+    Float32 rows are centred, so that large coordinates keep their distances; float64 rows are
+    not, so that their distances are those that all pairs give, to the bit.
+    """
+    return SpatialIndex(
+        rows,
+        metric=metric.tree_name,
+        p=metric.p,
+        center=rows.dtype == np.float32,
+        n_threads=metric.n_threads,
+    )
+
+
+class IndexedRows:
+    """The way over the spatial index, for `embed`-ed rows of a metric that has a tree."""
+
+    def __init__(self, metric, rows):
+        self.metric = metric
+        self.index = tree_of(metric, rows)
+        self._lists = self._core = None
+
+    def core_distances(self, min_samples):
+        index = self.index
+        n_neighbors = min(max(min_samples, SHORTEST_LISTS), index.shape[0])
+        self._lists = index.knn_in_tree_order(n_neighbors)
+        self._core = np.empty(index.shape[0], dtype=index.dtype)
+        core_of_lists(index.tree, self._lists[0], min_samples, self._core, index.n_threads)
+        return self.metric.from_tree(self._core.astype(np.float64))
+
+    def spanning_tree(self, core, alpha):
+        alpha_of_tree = float(self.metric.to_tree(2.0 * alpha) / self.metric.to_tree(2.0))
+        edges, weights = tree_of_lists(self.index, self._core, self._lists, alpha_of_tree)
+        self._lists = self._core = None
+        return edges, self.metric.from_tree(weights)
+
+
+class DistanceMatrix:
+    """The way over a dense precomputed matrix, which is checked and then only read."""
+
+    def __init__(self, D):
+        self.D = D
+        self.exactly_symmetric = check_distance_matrix(D)
+
+    def core_distances(self, min_samples):
+        return matrix_core_distances(self.D, min_samples)
+
+    def spanning_tree(self, core, alpha):
+        return matrix_spanning_tree(self.D, core, alpha, self.exactly_symmetric)
+
+
+class DistanceGraph:
+    """The way over a sparse precomputed graph; what is not stored is no edge.
+
+    A row counts itself whether its diagonal is stored or not. A row with fewer than
+    ``min_samples - 1`` neighbours has no core distance: its edges have infinite length, or
+    `max_distance` where that is given.
+    """
+
+    def __init__(self, graph, max_distance=0.0):
+        graph = check_sparse_graph(graph)
+        self.n = graph.shape[0]
+        rows = np.repeat(np.arange(self.n), np.diff(graph.indptr))
+        apart = rows != graph.indices
+        self.rows, self.columns = rows[apart], graph.indices[apart].astype(np.intp)
+        self.data = graph.data[apart]
+        self.max_distance = max_distance
+
+    def core_distances(self, min_samples):
+        core = np.full(self.n, 0.0 if min_samples == 1 else np.inf)
+        if min_samples == 1:
+            return core
+        order = np.lexsort((self.data, self.rows))
+        start = np.searchsorted(self.rows[order], np.arange(self.n + 1))
+        enough = np.flatnonzero(np.diff(start) >= min_samples - 1)
+        core[enough] = self.data[order[start[enough] + min_samples - 2]]
+        return core
+
+    def spanning_tree(self, core, alpha):
+        upper = self.rows < self.columns
+        rows, columns, data = self.rows[upper], self.columns[upper], self.data[upper]
+        weights = np.maximum(np.maximum(core[rows], core[columns]), data / alpha)
+        if self.max_distance > 0:
+            weights[np.isinf(weights)] = self.max_distance
+        known = np.isfinite(weights)
+        rows, columns, weights = rows[known], columns[known], weights[known]
+        picked = np.empty(self.n - 1, dtype=np.intp)
+        n_picked = _linkage.spanning_forest(rows, columns, np.argsort(weights), self.n, picked)
+        picked = picked[:n_picked]
+        return np.column_stack([rows[picked], columns[picked]]), weights[picked]
+
+
+def check_distance_matrix(D):
+    """Raise `ValueError` unless `D` holds distances; return whether it is symmetric to the bit."""
+    n = D.shape[0]
+    if D.ndim != 2 or n != D.shape[1]:
+        raise ValueError(
+            f"The precomputed distance matrix is not square: its shape is {D.shape}. Allowed: "
+            "(n_samples, n_samples). Pass the distance of every row to every row."
+        )
+    exact, step = True, max(1, 2**22 // max(1, n))
+    for start in range(0, n, step):
+        block, mirror = D[start : start + step], D[:, start : start + step].T
+        if np.isnan(block).any():
+            raise ValueError(
+                "np.nan values found in precomputed-dense. Allowed: numbers from 0 to infinity. "
+                "Write infinity for a distance that is not known."
+            )
+        if np.min(block) < 0:
+            raise ValueError(_negative_distance(np.min(block)))
+        if not np.array_equal(block, mirror):
+            exact = False
+            if not np.allclose(block, mirror, rtol=1e-7, atol=1e-9):
+                raise ValueError(_asymmetric_distance())
+    return exact
+
+
+def check_sparse_graph(graph):
+    """Return a checked copy of a sparse graph in CSR format without diagonal, caller's untouched.
+
+    Raises `ValueError` for indices out of range (before anything converts or reads the graph),
+    negative or non-finite weights and for asymmetry.
+    """
+    n_rows, n_columns = graph.shape
+    if n_rows != n_columns:
+        raise ValueError(
+            f"The precomputed distance graph is not square: its shape is {graph.shape}. Allowed: "
+            "(n_samples, n_samples). Pass one row and one column for each sample."
+        )
+    check_sparse_indices(graph)
+    graph = sparse.csr_array(graph, dtype=np.float64, copy=True)
+    graph.sum_duplicates()
+    if np.isnan(graph.data).any():
+        raise ValueError(
+            "Input contains NaN: a stored distance of the precomputed graph is not a number. "
+            "Allowed: numbers from 0 to infinity. Leave out edges that are not known."
+        )
+    if graph.nnz and graph.data.min() < 0:
+        raise ValueError(_negative_distance(graph.data.min()))
+    mirror = graph.T.tocsr()
+    mirror.sort_indices()
+    same_edges = np.array_equal(graph.indptr, mirror.indptr) and np.array_equal(
+        graph.indices, mirror.indices
+    )
+    if not same_edges or not np.allclose(graph.data, mirror.data, rtol=1e-7, atol=1e-9):
+        raise ValueError(_asymmetric_distance())
+    graph.data = np.maximum(graph.data, mirror.data)
+    return graph
+
+
+def check_sparse_indices(X):
+    """Raise `ValueError` when a sparse matrix has indices outside its shape."""
+    if X.format in ("csr", "csc", "bsr"):
+        try:
+            type(X)((X.data, X.indices, X.indptr), shape=X.shape).check_format(full_check=True)
+        except ValueError as error:
+            raise ValueError(
+                f"The sparse matrix is damaged: {error}. Allowed: indices from 0 to the length of "
+                "the axis less 1. Build it again from its entries."
+            ) from error
+    elif X.format == "coo" and X.nnz:
+        for axis, index in enumerate(X.coords):
+            if index.min() < 0 or index.max() >= X.shape[axis]:
+                raise ValueError(
+                    f"The sparse matrix is damaged: axis {axis} has indices from {index.min()} to "
+                    f"{index.max()}. Allowed: 0 to {X.shape[axis] - 1}. Build it again from its "
+                    "entries."
+                )
+
+
+def _negative_distance(value):
+    return (
+        f"The precomputed distances contain {value:g}, which is negative. Allowed: 0 to infinity. "
+        "Turn similarities into distances first."
+    )
+
+
+def _asymmetric_distance():
+    return (
+        "The precomputed distances are expected to be symmetric, however they appear to be "
+        "asymmetric. Allowed: D[i, j] equal to D[j, i] for every pair. Pass `np.maximum(D, D.T)` "
+        "if either direction will do (`graph.maximum(graph.T)` for a sparse graph)."
+    )
+
+
+def complete_tree(tree, n_samples, missing_weight=np.inf):
+    """Join the components of a forest by edges of `missing_weight`; count the components.
+
+    Rows that are in no edge are components of their own.
+    """
+    if len(tree.edges) == n_samples - 1:
+        return tree, 1
+    graph = sparse.coo_array(
+        (np.ones(len(tree.edges)), (tree.edges[:, 0], tree.edges[:, 1])),
+        shape=(n_samples, n_samples),
+    )
+    n_components, component = csgraph.connected_components(graph, directed=False)
+    first = np.unique(component, return_index=True)[1]
+    joints = np.column_stack([np.full(n_components - 1, first[0]), first[1:]])
+    edges = np.concatenate([tree.edges, joints]).astype(np.intp, copy=False)
+    weights = np.concatenate([tree.weights, np.full(n_components - 1, missing_weight)])
+    return MinimumSpanningTree(edges, weights), n_components
