@@ -31,6 +31,8 @@ from sklearn_extra_ml.model_selection import NoSplit
 from sklearn_extra_ml.plotting import CondensedTreeDisplay
 
 OUTPUT = Path("demo_output")
+# Twenty-one saturated colours: grey is kept for noise.
+COLORS = np.array(plt.colormaps["turbo"](np.linspace(0.03, 0.97, 21)))[np.arange(21) * 8 % 21]
 
 
 def validity(pipeline, X, y=None):
@@ -75,7 +77,7 @@ def draw_clusters(X, found, y):
     for ax, (name, labels) in zip(axes, [*found.items(), ("true digits", y)], strict=True):
         noise = labels < 0
         ax.scatter(*embedded[noise].T, s=4, color="0.8", label="noise")
-        ax.scatter(*embedded[~noise].T, s=5, c=labels[~noise] % 20, cmap="tab20")
+        ax.scatter(*embedded[~noise].T, s=5, c=COLORS[labels[~noise] % len(COLORS)])
         n_groups = len(set(labels) - {-1})
         ax.set(title=f"{name} ({n_groups} groups)", xticks=[], yticks=[])
     figure.tight_layout()

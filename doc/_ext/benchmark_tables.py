@@ -62,6 +62,30 @@ class Benchmark(SphinxDirective):
         return node.children
 
 
+class RansacAccuracy(SphinxDirective):
+    """``.. ransac-accuracy::``: ``benchmarks/results/ransac_accuracy.json`` as one table."""
+
+    def run(self):
+        path = RESULTS / "ransac_accuracy.json"
+        self.env.note_dependency(str(path))
+        content = json.loads(path.read_text())
+        best = "least squares on the true inliers"
+        names = [name for name in content["results"][0]["errors"] if name != best]
+        lines = [".. list-table::", "   :header-rows: 1", ""]
+        rows = [["outliers", "features", "noise", "share", *names]]
+        for cell in content["results"]:
+            errors = cell["errors"]
+            ratios = [f"{errors[name] / errors[best]:.2f}" for name in names]
+            where = [cell["kind"], cell["n_features"], cell["noise"], f"{cell['share']:.0%}"]
+            rows.append([*where, *ratios])
+        for row in rows:
+            lines += [f"   {'* -' if i == 0 else '  -'} {value}" for i, value in enumerate(row)]
+        node = nodes.Element()
+        self.state.nested_parse(StringList(lines, source=str(path)), self.content_offset, node)
+        return node.children
+
+
 def setup(app):
     app.add_directive("benchmark", Benchmark)
+    app.add_directive("ransac-accuracy", RansacAccuracy)
     return {"parallel_read_safe": True}

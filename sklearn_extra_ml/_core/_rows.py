@@ -77,6 +77,11 @@ class SparseRows(NamedTuple):
     @classmethod
     def of(cls, X):
         """Rows of the CSR matrix `X`; entries of one place are added up in a copy."""
+        if max(X.nnz, X.shape[1]) > np.iinfo(np.int32).max:
+            raise ValueError(
+                f"X holds {X.nnz} stored entries in {X.shape[1]} columns. Allowed: at most "
+                f"{np.iinfo(np.int32).max} of each. Fit on fewer rows, or in batches."
+            )
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()

@@ -11,27 +11,38 @@ from sklearn.utils._param_validation import (
     Hidden,
     Interval,
     Options,
+    RealNotInt,
     StrOptions,
     validate_params,
 )
-from sklearn.utils.validation import _check_sample_weight, _is_arraylike_not_scalar
+from sklearn.utils.metadata_routing import _raise_for_params
+from sklearn.utils.validation import (
+    _check_method_params,
+    _check_sample_weight,
+    _is_arraylike_not_scalar,
+)
 
 __all__ = [
     "HasMethods",
     "Hidden",
     "Interval",
     "Options",
+    "RealNotInt",
     "StrOptions",
     "bad_value",
+    "check_method_params",
     "check_sample_weight",
     "fit_context",
     "has_callbacks",
     "is_array_like",
     "pairwise_metrics",
+    "raise_for_params",
     "validate_params",
 ]
 
 is_array_like = _is_arraylike_not_scalar
+check_method_params = _check_method_params
+raise_for_params = _raise_for_params
 
 
 def bad_value(name, value, problem, allowed, fix):

@@ -14,7 +14,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import VALID_METRICS_SPARSE, NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._core._threads import effective_n_threads
@@ -486,6 +486,10 @@ class DBSCAN(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.metric == "precomputed"
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = (
+            self.metric == "precomputed"
+            or callable(self.metric)
+            or self.metric in VALID_METRICS_SPARSE["brute"]
+        )
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -360,7 +360,6 @@ class KMeans(
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             order="C",
-            accept_large_sparse=False,
             reset=reset,
         )
         if sample_weight is not None:
@@ -468,7 +467,6 @@ class KMeans(
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             order="C",
-            accept_large_sparse=False,
             reset=False,
         )
 

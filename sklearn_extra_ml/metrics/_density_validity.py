@@ -86,8 +86,8 @@ def dbcv_score(X, labels, *, metric="euclidean", metric_params=None, n_features=
     >>> x = np.array([0, 1, 2, 3, 20, 21, 22, 23])[:, None]
     >>> float(round(dbcv_score(x, [0, 0, 0, 0, 1, 1, 1, 1]), 3))
     0.937
-    >>> float(round(dbcv_score(x, [0, 0, 0, 1, 0, 1, 1, 1]), 3))
-    -0.941
+    >>> float(round(dbcv_score(x, [0, 1, 0, 1, 0, 1, 0, 1]), 3))
+    -0.725
     """
     labels = column_or_1d(labels)
     if labels.dtype.kind not in "iu":

@@ -269,23 +269,41 @@ static SEM_UNUSED void SEM_T(sem_boruvka_node_core)(const SEM_T(sem_kd_tree) * t
     }
 }
 
+/* The next larger (step 1) or smaller (step -1) number; x is positive and finite. */
+SEM_INLINE SEM_REAL SEM_T(sem_neighbor)(SEM_REAL x, int step)
+{
+#if SEM_IS_FLOAT
+    int32_t bits;
+#else
+    int64_t bits;
+#endif
+    memcpy(&bits, &x, sizeof bits);
+    bits += step;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
 /* The largest reduced distance whose distance, divided by alpha, is not above `core`. In this form
  * core distances and reduced distances compare exactly as core distances and distances do. */
 static SEM_UNUSED SEM_REAL SEM_T(sem_reduced_core)(SEM_REAL core, double alpha, const int metric,
                                                    const double p)
 {
     const SEM_REAL divisor = (SEM_REAL)alpha;
-    const int is_float = sizeof(SEM_REAL) == 4;
+    const SEM_REAL largest = SEM_IS_FLOAT ? (SEM_REAL)FLT_MAX : (SEM_REAL)DBL_MAX;
     SEM_REAL reduced = SEM_T(sem_kd_reduce)(core * divisor, metric, p);
+    if (!(reduced > 0) || !(reduced < largest) || (metric >= SEM_MANHATTAN && divisor == 1 &&
+                                                   metric != SEM_MINKOWSKI))
+        return reduced;
+    /* A few steps at the most: powers and roots are good to a few units in the last place. */
     for (int step = 0; step < 64; step++) {
-        if (!(SEM_T(sem_kd_unreduce)(reduced, metric, p) / divisor > core) || reduced <= 0)
+        if (!(SEM_T(sem_kd_unreduce)(reduced, metric, p) / divisor > core))
             break;
-        reduced = is_float ? (SEM_REAL)nextafterf((float)reduced, 0.0f)
-                           : (SEM_REAL)nextafter((double)reduced, 0.0);
+        reduced = SEM_T(sem_neighbor)(reduced, -1);
+        if (!(reduced > 0))
+            return 0;
     }
-    for (int step = 0; step < 64; step++) {
-        const SEM_REAL next = is_float ? (SEM_REAL)nextafterf((float)reduced, INFINITY)
-                                       : (SEM_REAL)nextafter((double)reduced, INFINITY);
+    for (int step = 0; step < 64 && reduced < largest; step++) {
+        const SEM_REAL next = SEM_T(sem_neighbor)(reduced, 1);
         if (SEM_T(sem_kd_unreduce)(next, metric, p) / divisor > core)
             break;
         reduced = next;

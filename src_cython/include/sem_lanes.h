@@ -178,3 +178,71 @@ SEM_INLINE uint32_t SEM_K(sem_lanes_le)(const SEM_REAL *values, const SEM_REAL b
                 << (part * SEM_WIDTH);
     return mask;
 }
+
+/* Lanes with values[lane] >= bound. */
+SEM_INLINE uint32_t SEM_K(sem_lanes_ge)(const SEM_REAL *values, const SEM_REAL bound)
+{
+    const SEM_VEC limit = SEM_K(sem_set)(bound);
+    uint32_t mask = 0;
+    for (int part = 0; part < SEM_K(sem_parts); part++)
+        mask |= SEM_K(sem_le)(limit, SEM_K(sem_load)(values + part * SEM_WIDTH))
+                << (part * SEM_WIDTH);
+    return mask;
+}
+
+/* a * b + c, fused where there is such an instruction: only for sums that need no exact rounding. */
+SEM_INLINE SEM_VEC SEM_K(sem_fused)(SEM_VEC a, SEM_VEC b, SEM_VEC c)
+{
+#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
+    return SEM_OP(fmadd)(a, b, c);
+#else
+    return SEM_K(sem_plus)(SEM_K(sem_times)(a, b), c);
+#endif
+}
+
+/* Inner products: how many queries share one pass over a tile. With two vectors of lanes each, the
+ * sums fill half of the registers. */
+#undef SEM_GROUP
+#if defined(__AVX512F__)
+#  define SEM_GROUP 8
+#else
+#  define SEM_GROUP 4
+#endif
+
+/* For SEM_GROUP points: the lanes of a tile that may be within a radius of them, by |q|^2 + |x|^2 -
+ * 2 q.x, which costs a third of the arithmetic of (q - x)^2 and is off by rounding. `reach[g]` is
+ * the squared radius of point g less |q|^2, `norms` is |x|^2 by lane, both with the slack that
+ * rounding needs (sem_kd_knn.h). */
+SEM_INLINE void SEM_K(sem_lanes_maybe_within)(const SEM_REAL *tile, const SEM_REAL *norms,
+                                              const SEM_REAL *points, const SEM_REAL *reach,
+                                              const ptrdiff_t d, uint32_t *masks)
+{
+    enum { BOTH = SEM_K(sem_parts) < 2 ? 1 : 2, GROUP = SEM_GROUP };
+    for (int g = 0; g < GROUP; g++)
+        masks[g] = 0;
+    for (int first = 0; first < SEM_K(sem_parts); first += BOTH) {
+        SEM_VEC sums[GROUP][BOTH];
+        for (int g = 0; g < GROUP; g++)
+            for (int part = 0; part < BOTH; part++)
+                sums[g][part] = SEM_K(sem_set)(0);
+        for (ptrdiff_t f = 0; f < d; f++) {
+            SEM_VEC lanes[BOTH];
+            for (int part = 0; part < BOTH; part++)
+                lanes[part] =
+                    SEM_K(sem_load)(tile + f * SEM_TILE + (first + part) * SEM_WIDTH);
+            for (int g = 0; g < GROUP; g++) {
+                const SEM_VEC x = SEM_K(sem_set)(points[g * d + f]);
+                for (int part = 0; part < BOTH; part++)
+                    sums[g][part] = SEM_K(sem_fused)(lanes[part], x, sums[g][part]);
+            }
+        }
+        for (int part = 0; part < BOTH; part++) {
+            const SEM_VEC norm = SEM_K(sem_load)(norms + (first + part) * SEM_WIDTH);
+            for (int g = 0; g < GROUP; g++) {
+                const SEM_VEC twice = SEM_K(sem_plus)(sums[g][part], sums[g][part]);
+                masks[g] |= SEM_K(sem_le)(SEM_K(sem_minus)(norm, twice), SEM_K(sem_set)(reach[g]))
+                            << ((first + part) * SEM_WIDTH);
+            }
+        }
+    }
+}

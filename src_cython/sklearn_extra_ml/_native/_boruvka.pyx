@@ -271,7 +271,7 @@ def spanning_tree(
         intp_t n_padded = (n + SEM_TILE - 1) // SEM_TILE * SEM_TILE
         int metric = tree.metric
         double p = tree.p
-        size_t real = sizeof(floating)
+        size_t real = sizeof(floating), after_edges
         int32_t a, z
         floating weight, distance
         _Memory memory
@@ -307,8 +307,11 @@ def spanning_tree(
     if n == 1:
         return 0
 
-    memory = _Memory(n_padded * (7 * real + 9 * 4 + 1 + 2) + n_nodes * (real + 4)
-                     + 2 * n * sizeof(sem_edge) + 32 * 64)
+    memory = _Memory(n_padded * max(6 * real + 8 * 4 + 1 + 2, real + 8 + 2 * sizeof(sem_edge))
+                     + n_nodes * (real + 4) + 32 * 64)
+    edge_ends = <int32_t *> memory.take(2 * n, 4)
+    edge_reduced = <floating *> memory.take(n, real)
+    after_edges = memory.used
     core = <floating *> memory.take(n_padded, real)
     node_core = <floating *> memory.take(n_nodes, real)
     component = <int32_t *> memory.take(n_padded, 4)
@@ -324,9 +327,6 @@ def spanning_tree(
     bound = <floating *> memory.take(n, real)
     root_of = <int32_t *> memory.take(n, 4)
     roots = <int32_t *> memory.take(n, 4)
-    edge_ends = <int32_t *> memory.take(2 * n, 4)
-    edge_reduced = <floating *> memory.take(n, real)
-    sorted_edges = <sem_edge *> memory.take(2 * n, sizeof(sem_edge))
 
     for i in prange(n_padded, schedule="static", num_threads=n_threads, nogil=True):
         if i >= n:
@@ -360,6 +360,9 @@ def spanning_tree(
     n_rounds = _rounds[floating](<floating> 0, &b32, &b64, n, root_of, roots, edge_ends,
                                  edge_reduced, n_threads)
 
+    # The rounds are over: their arrays make room for the sort.
+    memory.used = after_edges
+    sorted_edges = <sem_edge *> memory.take(2 * n, sizeof(sem_edge))
     for i in prange(n - 1, schedule="static", num_threads=n_threads, nogil=True):
         a = tree.perm[edge_ends[2 * i]]
         z = tree.perm[edge_ends[2 * i + 1]]

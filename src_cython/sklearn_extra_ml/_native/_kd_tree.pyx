@@ -39,6 +39,7 @@ cdef extern from "sem_kd_build.h" nogil:
         float *points[2]
         int32_t *rows
         sem_kd_item_f32 *items
+        sem_kd_item_f32 *spare
         float *tiles
         float *boxes
         sem_kd_node *nodes
@@ -50,6 +51,7 @@ cdef extern from "sem_kd_build.h" nogil:
         double *points[2]
         int32_t *rows
         sem_kd_item_f64 *items
+        sem_kd_item_f64 *spare
         double *tiles
         double *boxes
         sem_kd_node *nodes
@@ -64,11 +66,16 @@ cdef extern from "sem_kd_build.h" nogil:
     void sem_kd_build_subtree_f64(sem_kd_build_f64 *build, sem_kd_span span)
 
 cdef extern from "sem_kd_knn.h" nogil:
-    int sem_kd_knn_f32(const sem_kd_tree_f32 *queries, const sem_kd_tree_f32 *tree, intp_t k,
-                       intp_t first, intp_t last, float *out_distances, int32_t *out_positions,
+    enum:
+        SEM_KD_DOT_FEATURES
+
+    void sem_kd_norms_f32(const sem_kd_tree_f32 *tree, intp_t first, intp_t last, float *norms)
+    int sem_kd_knn_f32(const sem_kd_tree_f32 *queries, const sem_kd_tree_f32 *tree,
+                       const float *norms, intp_t k, intp_t first, intp_t last, float *out_distances, int32_t *out_positions,
                        int64_t *n_scanned)
-    int sem_kd_knn_f64(const sem_kd_tree_f64 *queries, const sem_kd_tree_f64 *tree, intp_t k,
-                       intp_t first, intp_t last, double *out_distances, int32_t *out_positions,
+    void sem_kd_norms_f64(const sem_kd_tree_f64 *tree, intp_t first, intp_t last, double *norms)
+    int sem_kd_knn_f64(const sem_kd_tree_f64 *queries, const sem_kd_tree_f64 *tree,
+                       const double *norms, intp_t k, intp_t first, intp_t last, double *out_distances, int32_t *out_positions,
                        int64_t *n_scanned)
 
 
@@ -184,7 +191,7 @@ def _restore_tree(shape, arrays):
 
 
 cdef class _Scratch:
-    """Memory of one build, freed however the build ends."""
+    """Memory of one call, freed however the call ends."""
 
     cdef void *points
     cdef void *moved
@@ -194,12 +201,12 @@ cdef class _Scratch:
 
     def __cinit__(self, size_t n_values, size_t itemsize, size_t n_items, size_t item_size):
         self.points = malloc(n_values * itemsize)
-        self.moved = malloc(n_values * itemsize)
-        self.items = malloc(n_items * item_size)
+        self.moved = malloc(n_values * itemsize if n_items else 1)
+        self.items = malloc(n_items * item_size + 1)
         self.spans = <sem_kd_span *> malloc(4 * MAX_SPANS * sizeof(sem_kd_span))
         self.has_children = <int *> malloc(MAX_SPANS * sizeof(int))
         if not (self.points and self.moved and self.items and self.spans and self.has_children):
-            raise MemoryError("No memory to build a k-d tree.")
+            raise MemoryError("No memory for a k-d tree.")
 
     def __dealloc__(self):
         free(self.points)
@@ -230,6 +237,7 @@ cdef int _grow(floating *points, floating *moved, void *items, KDTree tree, _Scr
         build_f32.leaf_size = tree.leaf_size
         build_f32.points[0], build_f32.points[1] = points, moved
         build_f32.rows, build_f32.items = tree.perm, <sem_kd_item_f32 *> items
+        build_f32.spare = <sem_kd_item_f32 *> items + tree.n_points
         build_f32.tiles, build_f32.boxes = <float *> tree.tiles, <float *> tree.boxes
         build_f32.nodes = tree.nodes
         sem_kd_open_root_f32(&build_f32, level[0])
@@ -238,6 +246,7 @@ cdef int _grow(floating *points, floating *moved, void *items, KDTree tree, _Scr
         build_f64.leaf_size = tree.leaf_size
         build_f64.points[0], build_f64.points[1] = points, moved
         build_f64.rows, build_f64.items = tree.perm, <sem_kd_item_f64 *> items
+        build_f64.spare = <sem_kd_item_f64 *> items + tree.n_points
         build_f64.tiles, build_f64.boxes = <double *> tree.tiles, <double *> tree.boxes
         build_f64.nodes = tree.nodes
         sem_kd_open_root_f64(&build_f64, level[0])
@@ -305,7 +314,7 @@ def build_tree(
     tree.metric, tree.p = metric, p
     tree.allocate()
     scratch = _Scratch(
-        n * d, sizeof(floating), n,
+        n * d, sizeof(floating), 2 * n,
         sizeof(sem_kd_item_f32) if sizeof(floating) == 4 else sizeof(sem_kd_item_f64))
     points = <floating *> scratch.points
     for i in prange(n, schedule="static", num_threads=n_threads, nogil=True):
@@ -337,8 +346,11 @@ def knn_positions(
     cdef:
         intp_t k = distances.shape[1], n_queries = queries.n_points
         intp_t per_task = 4, n_tasks, first, last, step = 32 * n_threads, i, a, b
+        intp_t n_tiles = (tree.n_points + SEM_TILE - 1) // SEM_TILE
         int failed = 0
         int64_t scanned = 0, in_block
+        _Scratch scratch
+        floating *norms = NULL
         floating *out_distances = &distances[0, 0] - first_tile * SEM_TILE * k
         int32_t *out_positions = &positions[0, 0] - first_tile * SEM_TILE * k
 
@@ -352,6 +364,14 @@ def knn_positions(
         raise ValueError("The output does not have one row for each query.")
     if positions.shape[0] != distances.shape[0] or positions.shape[1] != k:
         raise ValueError("The two outputs do not have the same shape.")
+    if tree.metric == SEM_EUCLIDEAN and tree.n_features >= SEM_KD_DOT_FEATURES:
+        scratch = _Scratch(n_tiles * SEM_TILE, sizeof(floating), 0, 0)
+        norms = <floating *> scratch.points
+        for i in prange(n_tiles, schedule="static", num_threads=n_threads, nogil=True):
+            if floating is float:
+                sem_kd_norms_f32(&tree.f32, i, i + 1, norms)
+            else:
+                sem_kd_norms_f64(&tree.f64, i, i + 1, norms)
     n_tasks = (last_tile - first_tile + per_task - 1) // per_task
     first = 0
     while first < n_tasks:
@@ -362,12 +382,12 @@ def knn_positions(
             b = min(a + per_task, last_tile)
             in_block = 0
             if floating is float:
-                if sem_kd_knn_f32(&queries.f32, &tree.f32, k, a, b, out_distances, out_positions,
-                                  &in_block):
+                if sem_kd_knn_f32(&queries.f32, &tree.f32, norms, k, a, b, out_distances,
+                                  out_positions, &in_block):
                     failed += 1
             else:
-                if sem_kd_knn_f64(&queries.f64, &tree.f64, k, a, b, out_distances, out_positions,
-                                  &in_block):
+                if sem_kd_knn_f64(&queries.f64, &tree.f64, norms, k, a, b, out_distances,
+                                  out_positions, &in_block):
                     failed += 1
             scanned += in_block
         if failed:

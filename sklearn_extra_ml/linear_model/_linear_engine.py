@@ -1,0 +1,460 @@
+"""RANSAC trials of a linear model, compiled: many hypotheses at once over packed rows.
+
+`linear_design` tells whether an estimator is a linear model in disguise (LinearRegression, Ridge,
+or a Pipeline of PolynomialFeatures and one of them); then no estimator is fitted in a trial. A
+trial is a solved sample (`solve_samples`), a batch of trials one sweep over blocks of rows
+(`score_models`). Samples too close to singular for LU or QR are solved as scikit-learn solves
+them, by the minimum norm solution with its cut of singular values.
+
+Local optimisation (Chum, Matas and Kittler, 2003) tightens a model: least squares on the rows
+within a threshold that shrinks to the final one. Besides the drawn samples there are five
+deterministic starts (`starts`): all rows, the two ends of the longest axis of X, and the two
+sides of the least-squares plane; outliers that crowd one place are missing from one of them. With
+no threshold known, each start keeps the step at which its residuals have the least entropy, which
+needs no scale: a model that many rows fit closely describes them in fewest bits.
+"""
+
+import numpy as np
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import PolynomialFeatures
+
+from .._native import _ransac as kernel
+from ._consensus import INVALID_DATA, VALID, Candidate, gain_curve, gain_kind, weighted_median
+from ._noise_scale import lowest_scale, noise_threshold
+
+_BLOCK = kernel.BLOCK
+_NOTHING = np.ones(0)
+_NO_MASKS = np.zeros((0, 1), dtype=np.uint8)
+_NO_CURVE = np.zeros(0, dtype=np.float32)
+_N_PILOT_TRIALS = 100
+_N_PILOT_MODELS = 3
+
+
+class Hypotheses:
+    """The models of one batch, what they scored, and the rows they were drawn from."""
+
+    def __init__(self, samples, models, scores):
+        self.samples, self.models, self.scores = samples, models, scores
+
+
+def linear_design(estimator):
+    """Return (transformers, linear model) when `estimator` is one of those compiled, else None."""
+    steps = []
+    if type(estimator) is Pipeline:
+        for _, step in estimator.steps[:-1]:
+            if step is None or (isinstance(step, str) and step == "passthrough"):
+                continue
+            if type(step) is not PolynomialFeatures:
+                return None
+            steps.append(step)
+        estimator = estimator.steps[-1][1]
+    if type(estimator) is LinearRegression:
+        return None if estimator.positive else (steps, estimator)
+    if type(estimator) is Ridge:
+        plain = estimator.solver in ("auto", "cholesky", "svd") and not estimator.positive
+        return (steps, estimator) if plain and np.ndim(estimator.alpha) == 0 else None
+    return None
+
+
+def build_design(steps, X):
+    """Return the design matrix of `X`, floating and C-contiguous; its steps only look at shapes."""
+    with config_context(transform_output="default"):
+        for step in steps:
+            X = clone(step).fit_transform(X)
+    dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+    return np.ascontiguousarray(X, dtype=dtype)
+
+
+class LinearEngine:
+    """Trials of one linear model over one data set; rows are the distinct ones, in content order.
+
+    Models live in packed coordinates: columns and targets centred, constant columns left out.
+    """
+
+    n_rescalings = 10  # of the final threshold to the final model
+
+    def __init__(
+        self, design, y, rows, linear, *, min_samples, power, seed, n_threads, is_data_valid
+    ):
+        self.X, self.y, self.rows = design, y, rows
+        self.index, self.weights = rows.index, rows.weight
+        self.w = _NOTHING if rows.weight is None else rows.weight
+        self.min_samples, self.power, self.seed = min_samples, power, seed
+        self.n_threads, self.is_data_valid = n_threads, is_data_valid
+        self.intercept = bool(linear.fit_intercept)
+        self.alpha = float(linear.alpha) if isinstance(linear, Ridge) else 0.0
+        self.tol = linear.tol if isinstance(linear, LinearRegression) else 0.0
+        self.squared = power == 2
+        # Waking threads costs more than a sweep over few rows; tasks of many passes are worth it.
+        self.n_row_threads = n_threads if design.size > 2**16 else 1
+        self._pack()
+        self.n = len(self.index)
+        self.total_mass = float(self.n if self.weights is None else self.weights.sum())
+        self._cumulative = _NOTHING
+        self.rule = None
+
+    def _pack(self):
+        targets = self.y.reshape(len(self.y), -1)
+        head = self.index[:1024]
+        x_centre, y_centre = self.X[head].mean(axis=0, dtype=np.float64), targets[head].mean(axis=0)
+        X = self.X
+        if self.intercept:
+            varies = (X[head] != X[head[:1]]).any(axis=0)
+            varies[~varies] = (X[:, ~varies] != X[head[:1]][:, ~varies]).any(axis=0)
+            self.columns = np.flatnonzero(varies)
+            if len(self.columns) < X.shape[1]:
+                X = np.ascontiguousarray(X[:, self.columns])
+                x_centre = x_centre[self.columns]
+        else:
+            self.columns = np.arange(X.shape[1])
+            x_centre, y_centre = np.zeros_like(x_centre), np.zeros_like(y_centre)
+        self.p, self.t = X.shape[1], targets.shape[1]
+        self.dof = self.p + self.intercept
+        n_blocks = -(-len(self.index) // _BLOCK)
+        self.blocks = np.empty((n_blocks, self.p + self.t, _BLOCK), dtype=X.dtype)
+        kernel.pack_rows(
+            X,
+            np.asarray(targets, dtype=X.dtype),
+            self.index,
+            np.ascontiguousarray(x_centre, dtype=np.float64),
+            np.ascontiguousarray(y_centre, dtype=np.float64),
+            self.n_row_threads,
+            self.blocks,
+        )
+        mass = np.full(n_blocks * _BLOCK, 1.0)
+        if self.weights is None:
+            mass[len(self.index) :] = 0
+        else:
+            mass[: len(self.index)] = self.weights
+            mass[len(self.index) :] = 0
+            self.w = mass
+        per_block = mass.reshape(n_blocks, _BLOCK).sum(axis=1)
+        self.mass_before = np.concatenate([[0.0], np.cumsum(per_block)])
+        # The local optimisation looks at the first rows only: 50 for each coefficient.
+        most = max(4096, 5 * self.dof)
+        self.n_head = -(-min(len(self.index), max(1024, min(50 * self.dof, most))) // _BLOCK)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *reason):
+        """Nothing is held."""
+
+    def prepare(self, rule, sampling):
+        """Fix the scoring rule and the way of drawing; called once before `search`."""
+        self.rule = rule
+        if sampling == "weighted" and self.weights is not None:
+            self._cumulative = np.cumsum(self.weights)
+        self._curve = gain_curve() if rule.scoring == "gaussian_uniform" else _NO_CURVE
+
+    # ------------------------------------------------------------------------------ trials
+
+    def batch_size(self, first_trial, has_best):
+        """Small batches while nothing is known to drop a hypothesis by, then large ones."""
+        size = 256 if has_best or first_trial >= 240 else 16 if first_trial == 0 else 64
+        limit = max(1, 2**24 // max(1, self.min_samples))
+        return min(size, limit)
+
+    def solve(self, first_trial, count):
+        """Draw and solve trials; return samples (count, m) and models (count, t, p + 1)."""
+        samples = np.empty((count, self.min_samples), dtype=np.intp)
+        kernel.draw_samples(self.seed, first_trial, self._cumulative, self.n, samples)
+        models = np.zeros((count, self.t, self.p + 1))
+        ratios = np.empty(count)
+        kernel.solve_samples(
+            self.blocks,
+            self.w,
+            self.n,
+            self.t,
+            samples,
+            self.intercept,
+            self.alpha,
+            self.n_threads,
+            models,
+            ratios,
+        )
+        if self.alpha == 0:
+            # Pivots bound singular values loosely: look twice well before scikit-learn's cut.
+            doubtful = np.flatnonzero(~(ratios > max(100 * self.tol, 1e-10)))
+            for at in doubtful:
+                models[at] = self._minimum_norm(samples[at])
+        return samples, models
+
+    def _minimum_norm(self, sample):
+        """Solve one sample as LinearRegression does: centred, minimum norm, singular values cut."""
+        block, lane = sample // _BLOCK, sample % _BLOCK
+        cells = self.blocks[block, :, lane].astype(np.float64)  # (m, p + t)
+        A, b = cells[:, : self.p], cells[:, self.p :]
+        w = np.ones(len(sample)) if self.weights is None else self.weights[sample]
+        a_mean, b_mean = np.zeros(self.p), np.zeros(self.t)
+        if self.intercept:
+            a_mean, b_mean = np.average(A, axis=0, weights=w), np.average(b, axis=0, weights=w)
+        root = np.sqrt(w)[:, None]
+        model = np.zeros((self.t, self.p + 1))
+        if self.p:
+            U, s, Vt = np.linalg.svd((A - a_mean) * root, full_matrices=False)
+            kept = s > max(self.tol, np.finfo(np.float64).eps) * s[0]
+            inverse = np.where(kept, 1 / np.where(kept, s, 1), 0)
+            model[:, :-1] = (Vt.T @ (inverse[:, None] * (U.T @ ((b - b_mean) * root)))).T
+        if self.intercept:
+            model[:, -1] = b_mean - model[:, :-1] @ a_mean
+        return model
+
+    def evaluate(self, first_trial, count, best_score):
+        """Status and score of `count` trials; -inf for those that cannot beat `best_score`."""
+        samples, models = self.solve(first_trial, count)
+        status = [VALID] * count
+        scores = np.full(count, -np.inf)
+        wanted = np.arange(count)
+        if self.is_data_valid is not None:
+            for i in range(count):
+                rows = self.index[samples[i]]
+                if not self.is_data_valid(self.X_given[rows], self.y[rows]):
+                    status[i] = INVALID_DATA
+            wanted = np.flatnonzero(np.equal(status, VALID))
+        scores[wanted] = self.score(models[wanted], best_score)
+        self._batch = Hypotheses(samples, models, scores)
+        return status, scores.tolist()
+
+    def score(self, models, best_score):
+        """Scores of models over all rows (-inf: dropped on the way)."""
+        rule = self.rule
+        if rule.scoring == "lmeds":
+            return self._score_medians(models, best_score)
+        to_beat = 0.0 if best_score is None else best_score
+        return self._gains(models, gain_kind(rule), rule.threshold, to_beat, True)
+
+    def _gains(self, models, kind, threshold, to_beat, among):
+        gains = np.empty(len(models))
+        kernel.score_models(
+            self.blocks,
+            self.w,
+            self.mass_before,
+            self.n,
+            self.t,
+            self.squared,
+            models,
+            kind,
+            threshold,
+            self._curve,
+            to_beat,
+            among,
+            self.n_row_threads,
+            gains,
+            np.empty(len(models), dtype=np.intp),
+        )
+        return gains
+
+    def _score_medians(self, models, best_score):
+        """Minus the median loss; only models with half of the rows below the best are looked at."""
+        scores = np.full(len(models), -np.inf)
+        kept = np.arange(len(models))
+        if best_score is not None:
+            half = self.total_mass / 2
+            kept = np.flatnonzero(self._gains(models, 0, -best_score, half, False) >= half)
+        for i in kept:
+            scores[i] = -weighted_median(self.losses(models[i]), self.weights)
+        return scores
+
+    # -------------------------------------------------------------------------- candidates
+
+    def losses(self, model):
+        """Losses of the distinct rows under a model."""
+        losses = np.empty((len(self.blocks), _BLOCK), dtype=self.blocks.dtype)
+        kernel.model_losses(self.blocks, self.t, self.squared, model, self.n_row_threads, losses)
+        return losses.reshape(-1)[: self.n]
+
+    def inliers(self, model, threshold=None):
+        return self.losses(model) <= (self.rule.threshold if threshold is None else threshold)
+
+    def mass(self, mask):
+        return float(np.count_nonzero(mask) if self.weights is None else self.weights[mask].sum())
+
+    def candidate(self, i, score):
+        model = self._batch.models[i]
+        return Candidate(model, score, self.mass(self.inliers(model)))
+
+    def fit_score(self, candidate):
+        """R2 of the model on its inliers, averaged over the targets; NaN for a single row."""
+        mask = self.inliers(candidate.model)
+        if np.count_nonzero(mask) < 2:
+            return np.nan
+        n_columns = self.p + self.t
+        cells = self.blocks.transpose(0, 2, 1).reshape(-1, n_columns)[: self.n][mask]
+        A, y = cells[:, : self.p].astype(np.float64), cells[:, self.p :].astype(np.float64)
+        residual = y - A @ candidate.model[:, :-1].T - candidate.model[:, -1]
+        w = np.ones(len(y)) if self.weights is None else self.weights[mask]
+        unexplained = w @ residual**2
+        total = w @ (y - np.average(y, axis=0, weights=w)) ** 2
+        constant = total == 0
+        score = 1 - unexplained / np.where(constant, 1, total)
+        return float(np.where(constant, unexplained == 0, score).mean())
+
+    # ------------------------------------------------------------------ local optimisation
+
+    def _tighten(self, models, thresholds, tightest, n_steps, *, masks=_NO_MASKS, drops=None):
+        """Tighten models on the first rows, in place; return their entropies, or None."""
+        by_entropy = drops is not None
+        entropies = np.empty(len(models) if by_entropy else 0)
+        kernel.tighten_models(
+            self.blocks,
+            self.w,
+            self.n,
+            self.n_head,
+            self.t,
+            self.squared,
+            self.intercept,
+            self.alpha,
+            masks,
+            np.asarray(thresholds, dtype=np.float64),
+            0.7**self.power,
+            tightest,
+            n_steps,
+            getattr(self, "lowest", 1.0),
+            drops if by_entropy else np.zeros(len(models)),
+            self.n_threads,
+            models,
+            entropies,
+        )
+        return entropies if by_entropy else None
+
+    def improve(self, candidate):
+        """Local optimisation of a new best: from its own inliers, and from a wider band inwards."""
+        threshold = self.rule.threshold
+        models = np.repeat(candidate.model[None], 2, axis=0)
+        self._tighten(models, [threshold, 4**self.power * threshold], threshold, 20)
+        return self.best_of(models, candidate)
+
+    def start(self, models, entropies, *, known):
+        """The candidate to beat before any trial: the best pilot model, tightened to the threshold.
+
+        `known`: the threshold was estimated from the model of least entropy, which then leads.
+        """
+        threshold = self.rule.threshold
+        if known:
+            leader = models[int(np.argmin(entropies))]
+            models, first = np.repeat(leader[None], 2, axis=0), [1, 4**self.power]
+        else:
+            models, first = models.copy(), [4**self.power] * len(models)
+        self._tighten(models, np.multiply(first, threshold), threshold, 20)
+        found = self.best_of(models)
+        return found if found is not None and found.mass > 0 else None
+
+    def best_of(self, models, candidate=None):
+        """The best of a candidate and some models."""
+        scores = self.score(models, candidate.score if candidate else None)
+        at = int(np.argmax(scores))
+        if not np.isfinite(scores[at]) or (candidate and scores[at] <= candidate.score):
+            return candidate
+        return Candidate(models[at], float(scores[at]), self.mass(self.inliers(models[at])))
+
+    def starts(self):
+        """Row masks (n_starts, rows of the head) of the deterministic starts."""
+        n = min(self.n, self.n_head * _BLOCK)
+        cells = self.blocks[: self.n_head].transpose(0, 2, 1).reshape(-1, self.p + self.t)[:n]
+        A, y = cells[:, : self.p].astype(np.float64), cells[:, self.p :].astype(np.float64)
+        masks = np.zeros((5 if self.p else 1, self.n_head * _BLOCK), dtype=np.uint8)
+        masks[0, :n] = 1
+        if self.p == 0:
+            return masks
+        w = np.ones(n) if self.weights is None else self.weights[:n]
+        if self.intercept:
+            A -= (w @ A) / w.sum()
+            y -= (w @ y) / w.sum()
+        weighted = A if self.weights is None else A * w[:, None]
+        scatter = weighted.T @ A
+        axis = np.linalg.eigh(scatter)[1][:, -1]
+        along = A @ axis
+        low, high = 3 * (n - 1) // 10, n - 1 - 3 * (n - 1) // 10
+        edges = np.partition(along, (low, high))
+        masks[1, :n] = along <= edges[low]
+        masks[2, :n] = along >= edges[high]
+        scatter.flat[:: self.p + 1] += 1e-12 * np.trace(scatter) / self.p or 1.0
+        side = (y - A @ np.linalg.solve(scatter, weighted.T @ y))[:, 0]
+        masks[3, :n] = side > 0
+        masks[4, :n] = side <= 0
+        return masks
+
+    def pilot(self, *, deterministic):
+        """Models that need no threshold: the least-entropy steps of the starts and best samples.
+
+        Returns models (n, t, p + 1) and their entropies, and sets `lowest`, the scale of rounding.
+        """
+        relative = 1e-9 if self.blocks.dtype == np.float64 else 1e-5
+        head = self.index[: self.n_head * _BLOCK]
+        weights = None if self.weights is None else self.weights[: len(head)]
+        self.lowest = lowest_scale(self.y[head], weights, relative)
+        count = int(min(_N_PILOT_TRIALS, self.rule.max_trials))
+        samples, drawn = self.solve(0, count)
+        if self.is_data_valid is not None:
+            ok = [self.is_data_valid(self.X_given[r], self.y[r]) for r in self.index[samples]]
+            samples, drawn = samples[np.asarray(ok, bool)], drawn[np.asarray(ok, bool)]
+        # Screening needs fewer rows than fitting.
+        n_screen = min(self.n_head, -(-max(512, 20 * self.dof) // _BLOCK))
+        in_head = samples < n_screen * _BLOCK
+        drops = (
+            in_head.sum(axis=1)
+            if self.weights is None
+            else (self.weights[samples] * in_head).sum(1)
+        )
+        drops = np.minimum(drops.astype(np.float64), self.total_mass)
+        entropies, cores = np.empty(len(drawn)), np.empty(len(drawn))
+        arguments = (self.blocks, self.w, self.n, n_screen, self.t, self.squared)
+        kernel.model_entropies(
+            *arguments, drawn, self.lowest, drops, self.n_threads, entropies, cores
+        )
+        top = np.argsort(entropies, kind="stable")[:_N_PILOT_MODELS]
+        masks = self.starts() if deterministic else _NO_MASKS
+        models = np.concatenate([np.zeros((len(masks), *drawn.shape[1:])), drawn[top]])
+        thresholds = np.concatenate([np.zeros(len(masks)), (3 * cores[top]) ** self.power])
+        all_drops = np.concatenate([np.zeros(len(masks)), drops[top]])
+        best = self._tighten(models, thresholds, 0.0, 24, masks=masks, drops=all_drops)
+        return models, best
+
+    def noise_threshold(self, model, start=None):
+        """Threshold and noise scale from the losses of a good model."""
+        if start is None:
+            entropy, core = np.empty(1), np.empty(1)
+            kernel.model_entropies(
+                self.blocks,
+                self.w,
+                self.n,
+                self.n_head,
+                self.t,
+                self.squared,
+                np.ascontiguousarray(model[None]),
+                self.lowest,
+                np.array([float(self.dof)]),
+                self.n_threads,
+                entropy,
+                core,
+            )
+            start = core[0] / 1.5
+        return noise_threshold(
+            self.losses(model), self.weights, start, self.dof, self.lowest, self.power
+        )
+
+    def settle(self, model, threshold):
+        """Least squares on the rows within the threshold until they stay the same."""
+        model = np.ascontiguousarray(model).copy()
+        seen = set()
+        for _ in range(100):
+            state = kernel.fit_within(
+                self.blocks,
+                self.w,
+                self.n,
+                self.t,
+                self.squared,
+                self.intercept,
+                self.alpha,
+                threshold,
+                self.n_row_threads,
+                model,
+            )
+            if state in seen:
+                break
+            seen.add(state)
+        return model

@@ -1,0 +1,185 @@
+"""The compiled pieces against numpy."""
+
+import numpy as np
+import pytest
+from scipy.stats import halfnorm
+from sklearn.linear_model import LinearRegression, Ridge
+
+from reference.ransac import fit_sample, gains, least_squares_within, losses
+from sklearn_extra_ml._core._distinct_rows import distinct_rows
+from sklearn_extra_ml._native import _ransac as kernel
+from sklearn_extra_ml.linear_model._consensus import COUNT, CURVE, LINEAR, QUADRATIC, gain_curve
+from sklearn_extra_ml.linear_model._linear_engine import LinearEngine, linear_design
+
+
+def engine_of(X, y, weights=None, linear=None, size=None, power=1, n_threads=1):
+    rows = distinct_rows(X, y, sample_weight=weights, seed=1)
+    return LinearEngine(
+        X, y, rows, linear or LinearRegression(), min_samples=size or X.shape[1] + 1, power=power,
+        seed=7, n_threads=n_threads, is_data_valid=None,
+    )  # fmt: skip
+
+
+def unpacked(engine, X, y, model):
+    """Coefficients and intercept of a packed model, in the units of X and y."""
+    head = engine.index[:1024]
+    coef = np.zeros((X.shape[1], engine.t))
+    coef[engine.columns] = model[:, :-1].T
+    if not engine.intercept:
+        return coef, np.zeros(engine.t)
+    Y = y.reshape(len(y), -1)
+    return coef, model[:, -1] + Y[head].mean(axis=0) - X[head].mean(axis=0) @ coef
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.normal(size=(1000, 3)) + 5
+    y = X @ [1.0, -2, 3] + 7 + 0.1 * rng.normal(size=1000)
+    y[::3] = rng.uniform(-20, 20, size=334)
+    return X, y
+
+
+@pytest.mark.parametrize("size", [4, 9, 300])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sample_solutions_equal_least_squares(size, weighted, data, rng):
+    X, y = data
+    w = rng.uniform(0.5, 2, size=len(X)) if weighted else None
+    engine = engine_of(X, y, w, size=size)
+    samples, models = engine.solve(0, 20)
+    for sample, model in zip(engine.index[samples], models, strict=True):
+        coef, intercept = unpacked(engine, X, y, model)
+        expected = fit_sample(X[sample], y[sample], None if w is None else w[sample])
+        np.testing.assert_allclose(coef[:, 0], expected[0], rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(intercept[0], expected[1], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [2, 4, 10])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_ridge_sample_solutions_equal_ridge(size, fit_intercept, data):
+    X, y = data
+    ridge = Ridge(alpha=0.3, fit_intercept=fit_intercept)
+    engine = engine_of(X, y, linear=ridge, size=size)
+    samples, models = engine.solve(0, 10)
+    for sample, model in zip(engine.index[samples], models, strict=True):
+        coef, intercept = unpacked(engine, X, y, model)
+        ridge.fit(X[sample], y[sample])
+        np.testing.assert_allclose(coef[:, 0], ridge.coef_, rtol=1e-6)
+        np.testing.assert_allclose(intercept[0], ridge.intercept_, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "scoring"),
+    [(COUNT, "inliers"), (QUADRATIC, "msac"), (LINEAR, "msac"), (CURVE, "gaussian_uniform")],
+)
+def test_gains_equal_numpy(kind, scoring, power, n_threads, data, dtype, rng):
+    if (kind, power) in ((LINEAR, 1), (QUADRATIC, 2)):
+        power = 3 - power  # msac is quadratic in |r|, linear in r**2
+    X, y = data[0].astype(dtype), data[1].astype(dtype)
+    w = rng.uniform(0.5, 2, size=len(X)).astype(dtype)
+    engine = engine_of(X, y, w, power=power, n_threads=n_threads)
+    engine.n_row_threads = n_threads
+    engine._curve = gain_curve()
+    _, models = engine.solve(0, 11)
+    found = engine._gains(models, kind, 0.5, -np.inf, False)
+    for gain, model in zip(found, models, strict=True):
+        loss = losses(
+            X.astype(float), y.astype(float)[:, None], *unpacked(engine, X, y, model), power == 2
+        )
+        expected = w @ gains(loss, 0.5, scoring, power == 2)
+        np.testing.assert_allclose(
+            gain, expected, rtol=1e-9 if dtype is np.float64 else 5e-3, atol=2e-3
+        )
+
+
+def test_early_rejection_never_drops_a_winner(data):
+    X, y = data
+    engine = engine_of(np.tile(X, (20, 1)) + np.arange(20_000)[:, None] * 1e-9, np.tile(y, 20))
+    _, models = engine.solve(0, 100)
+    full = np.array([engine.mass(engine.losses(m) <= 0.5) for m in models])
+    found = engine_scores(engine, models, -np.inf)
+    best_before = np.maximum.accumulate(full)
+    winners = full >= best_before  # at its turn nobody earlier was better
+    np.testing.assert_array_equal(found[winners], full[winners])
+    assert np.isneginf(found).sum() > 20
+    found = engine_scores(engine, models, full.max())
+    np.testing.assert_array_equal(np.isfinite(found), full == full.max())
+
+
+def engine_scores(engine, models, to_beat):
+    engine._curve = gain_curve()
+    return engine._gains(models, COUNT, 0.5, to_beat, True)
+
+
+def test_fit_within_equals_least_squares_on_the_inliers(data, rng):
+    X, y = data
+    for w in (None, rng.uniform(0.5, 2, size=len(X))):
+        engine = engine_of(X, y, w)
+        _, models = engine.solve(0, 1)
+        model = models[0].copy()
+        before = unpacked(engine, X, y, model)
+        kernel.fit_within(
+            engine.blocks, engine.w, engine.n, 1, False, True, 0.0, 5.0, 2, model
+        )  # fmt: skip
+        coef, intercept = unpacked(engine, X, y, model)
+        expected = least_squares_within(X, y[:, None], before[0], before[1], 5.0, w)
+        np.testing.assert_allclose(coef, expected[0], rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(intercept, expected[1], rtol=1e-7)
+
+
+def test_settled_model_is_least_squares_on_its_own_inliers(data):
+    X, y = data
+    engine = engine_of(X, y)
+    _, models = engine.solve(0, 1)
+    model = engine.settle(models[0], 2.0)
+    coef, intercept = unpacked(engine, X, y, model)
+    again = least_squares_within(X, y[:, None], coef, intercept, 2.0)
+    np.testing.assert_allclose(coef, again[0], rtol=1e-8)
+
+
+def test_samples_hold_distinct_rows_and_depend_on_their_number_only():
+    for n, size in ((10, 3), (10, 9), (10, 10), (1000, 600)):
+        a, b = np.empty((6, size), np.intp), np.empty((2, size), np.intp)
+        kernel.draw_samples(5, 0, np.ones(0), n, a)
+        kernel.draw_samples(5, 3, np.ones(0), n, b)
+        np.testing.assert_array_equal(a[3:5], b)
+        assert all(len(set(sample)) == size for sample in a)
+        assert a.min() >= 0 and a.max() < n
+
+
+def test_draws_follow_the_weights_and_take_what_is_left():
+    w = np.array([1.0, 2, 3, 4])
+    samples = np.empty((20_000, 1), np.intp)
+    kernel.draw_samples(1, 0, np.cumsum(w), 4, samples)
+    np.testing.assert_allclose(np.bincount(samples[:, 0]) / 20_000, w / 10, atol=0.015)
+    heavy = np.cumsum([1e18, 1.0, 1.0, 2.0])
+    samples = np.empty((50, 3), np.intp)
+    kernel.draw_samples(1, 0, heavy, 4, samples)
+    assert all(len(set(sample)) == 3 for sample in samples)
+
+
+def test_noise_mixture_recovers_the_scale(rng):
+    loss = np.concatenate([np.abs(rng.normal(scale=0.3, size=4000)), rng.uniform(0, 10, size=4000)])
+    scale, mass, density = kernel.noise_mixture(loss, np.ones(0), 1.0, 0.0, 1e-9)
+    np.testing.assert_allclose(scale, 0.3, rtol=0.06)
+    np.testing.assert_allclose(mass, 4000, rtol=0.06)
+    np.testing.assert_allclose(density, 400, rtol=0.25)
+    weighted = kernel.noise_mixture(np.repeat(loss, 2), np.full(16_000, 0.5), 1.0, 0.0, 1e-9)
+    np.testing.assert_allclose(weighted[0], scale, rtol=1e-6)
+
+
+def test_entropy_is_that_of_the_density_and_the_core_its_narrow_part(rng):
+    loss = halfnorm.rvs(scale=0.1, size=50_000, random_state=int(rng.integers(1000)))
+    entropy, _ = kernel.loss_entropy(loss, np.ones(0), 2.0**-30, 0.0)
+    np.testing.assert_allclose(entropy, halfnorm.entropy(scale=0.1), atol=0.03)
+    mixed = np.concatenate([loss[:500], rng.uniform(0, 20, size=1500)])
+    core = kernel.loss_entropy(mixed, np.ones(0), 2.0**-30, 0.0)[1]
+    assert 0.05 < core < 0.5
+
+
+def test_design_is_recognised_only_where_it_is_linear():
+    assert linear_design(LinearRegression()) is not None
+    assert linear_design(Ridge(solver="saga")) is None
+    assert linear_design(LinearRegression(positive=True)) is None
+    assert linear_design(type("Mine", (LinearRegression,), {})()) is None
