@@ -16,7 +16,7 @@ from sklearn.neighbors import BallTree, KDTree
 
 from .._native import _brute_force
 from ._threads import threads_for_rows
-from ._validation import pairwise_metrics
+from ._validation import bad_value, pairwise_metrics
 
 ALIASES = {
     "l2": "euclidean",
@@ -39,6 +39,12 @@ _CODES = {
     "minkowski": 3,
     "sqeuclidean": 4,
     "cosine": 5,
+}
+
+
+_PARAMETERS = dict.fromkeys(_CODES, frozenset()) | {
+    "minkowski": frozenset(("p", "w")),
+    "seuclidean": frozenset(("V",)),
 }
 
 
@@ -80,6 +86,14 @@ class Metric:
         self.code, self.p, self._scale = None, 2.0, None
         if sparse.issparse(X) or callable(self.name):
             return
+        if self.name in _PARAMETERS and set(params) - _PARAMETERS[self.name]:
+            raise bad_value(
+                "metric_params",
+                params,
+                f'has keys that metric="{self.name}" does not know',
+                ", ".join(sorted(_PARAMETERS[self.name])) or "none",
+                "Leave the others out.",
+            )
         if self.name == "seuclidean":
             variance = np.asarray(params.get("V", np.var(X, axis=0, ddof=1, dtype=np.float64)))
             # A constant column adds nothing, instead of 0 / 0.
@@ -117,7 +131,7 @@ class Metric:
     @property
     def tree_name(self):
         """The tree's name of the metric on `embed`-ed rows, or None when it has no tree."""
-        if self.code is None:
+        if self.code is None or self.p < 1:  # below 1 the triangle inequality fails
             return None
         return ("euclidean", "manhattan", "chebyshev", "minkowski", "euclidean", "euclidean")[
             self.code
@@ -136,13 +150,16 @@ class Metric:
             return np.sqrt(distances * 2.0 if self.code == _CODES["cosine"] else distances)
         return distances
 
-    def embed(self, X, dtype=np.float64):
-        """Return the rows as the kernels need them (C order), or `X` itself for other metrics."""
+    def embed(self, X, keep_float32=False):
+        """Return the rows as the kernels need them (C order), or `X` itself for other metrics.
+
+        Float32 rows may stay so where nothing is computed on them.
+        """
         if self.code is None:
             return X
         X = np.asarray(X)
         if self._scale is not None:
-            return np.ascontiguousarray(X * self._scale, dtype=dtype)
+            return np.ascontiguousarray(X * self._scale, dtype=np.float64)
         if self.code == _CODES["cosine"]:
             X = X.astype(np.float64)
             # Dividing by the largest entry first keeps the squares from over- and underflowing.
@@ -150,7 +167,7 @@ class Metric:
             X /= np.where(largest > 0, largest, 1.0)
             norm = np.sqrt(np.einsum("ij,ij->i", X, X))
             X /= np.where(norm > 0, norm, 1.0)[:, None]
-        return np.ascontiguousarray(X, dtype=dtype)
+        return np.ascontiguousarray(X, dtype=X.dtype if keep_float32 else np.float64)
 
     def to(self, rows):
         """Return the `Target` that measures distances to `rows`, which are `embed`-ed."""

@@ -523,7 +523,7 @@ class HDBSCAN(
             X = X[rows.finite]
         metric = Metric(self.metric, self.metric_params, X, self.n_jobs)
         if self.algorithm != "brute" and metric.tree_name is not None:
-            embedded = metric.embed(X, X.dtype)
+            embedded = metric.embed(X, keep_float32=True)
             way = IndexedRows(metric, embedded)
         else:
             embedded = metric.embed(X)
@@ -654,7 +654,7 @@ class HDBSCAN(
 
     def _embed(self, X):
         search = self._search
-        return search.metric.embed(X, search.rows.dtype)
+        return search.metric.embed(X, keep_float32=search.rows.dtype == np.float32)
 
     def _levels_to_clusters(self, X, rows):
         """Least mutual reachability of each finite row to each cluster, (n_finite, n_clusters)."""

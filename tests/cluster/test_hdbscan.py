@@ -158,6 +158,7 @@ def test_labels_equal_scikit_learn_wherever_it_agrees_with_itself(setting, recor
         ("braycurtis", None),
         ("hamming", None),
         ("minkowski", {"p": 1.5}),
+        ("minkowski", {"p": 0.5}),
         ("minkowski", {"p": 3, "w": np.array([1.0, 2.0, 0.5])}),
         ("haversine", None),
         ("nan_euclidean", None),

@@ -242,6 +242,7 @@ def test_methods_that_need_rows_do_not_exist_for_precomputed_distances(method):
         (sparse.csr_array(np.ones((9, 2))), {"algorithm": "kd_tree"}, "Sparse data matrices"),
         (np.ones((9, 9)), {"metric": "precomputed", "store_centers": "medoid"}, "needs rows"),
         (np.ones((9, 2)), {"metric": "minkowski", "metric_params": {"p": -1}}, "not positive"),
+        (np.ones((9, 2)), {"metric_params": {"squared": True}}, "does not know"),
         (np.ones((9, 2)), {"min_cluster_size": 1}, "min_cluster_size"),
         (np.ones((9, 2)), {"metric": "no such"}, "metric"),
     ],
