@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from reference.k_means import greedy_seeds
 
+from reference.k_means import greedy_seeds
 from sklearn_extra_ml._core._rows import DenseRows, SparseRows, coarse_offset, moments
 from sklearn_extra_ml._core._seeding import draw_distinct_rows, greedy_kmeans_plusplus
 from sklearn_extra_ml._native._seeding import ContentOrder
