@@ -382,7 +382,12 @@ def test_bad_data_raise_and_leave_the_estimator_unfitted(X, message, method):
 
 @pytest.mark.parametrize(
     "weight, message",
-    [(-np.ones(6), "Negative"), (np.zeros(6), "zero"), (np.ones(5), "shape"), (np.full(6, np.nan), "NaN")],
+    [
+        (-np.ones(6), "Negative"),
+        (np.zeros(6), "zero"),
+        (np.ones(5), "shape"),
+        (np.full(6, np.nan), "NaN"),
+    ],
 )
 def test_bad_weights_raise(weight, message):
     with pytest.raises(ValueError, match=message):

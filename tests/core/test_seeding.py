@@ -97,7 +97,9 @@ def test_rows_of_equal_hash_are_ordered_by_content(seed):
         order.draw(value, np.empty(0), np.linspace(0, 50, 20, endpoint=False), rows)
         drawn.append(data[rows])
     np.testing.assert_array_equal(drawn[0], drawn[1])
-    np.testing.assert_array_equal(drawn[0], X[np.lexsort(X.T[::-1])][(np.arange(20) * 2.5).astype(int)])
+    np.testing.assert_array_equal(
+        drawn[0], X[np.lexsort(X.T[::-1])][(np.arange(20) * 2.5).astype(int)]
+    )
 
 
 def test_distinct_rows_are_distinct_and_drawn_by_weight():
