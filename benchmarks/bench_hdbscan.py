@@ -1,9 +1,9 @@
 """HDBSCAN: the whole fit against scikit-learn, hdbscan and fast_hdbscan.
 
-`min_samples` counts the row itself here and in scikit-learn and does not in hdbscan and fast_hdbscan,
-so these get one less. hdbscan runs its default, Boruvka on a k-d tree with four processes for the core
-distances (`core_dist_n_jobs=4`) and one for the tree, and by default an approximate tree; the weight
-of each tree stands beside its time. fast_hdbscan compiles with numba before it is timed.
+`min_samples` counts the row itself here and in scikit-learn, and does not in hdbscan and
+fast_hdbscan: these get one less. hdbscan runs its default: Boruvka on a k-d tree, four processes
+for the core distances (`core_dist_n_jobs=4`) and one for the tree, which may be approximate; the
+weight of each tree stands beside its time. fast_hdbscan compiles with numba before it is timed.
 """
 
 import numpy as np
@@ -64,7 +64,7 @@ def fast_hdbscan(data):
 
 def spanning_tree_weight(model):
     """Total weight of the minimum spanning tree: where it differs, a tree is not minimal."""
-    if hasattr(model, "minimum_spanning_tree_") and hasattr(model.minimum_spanning_tree_, "weights"):
+    if hasattr(model, "selected_clusters_"):
         return model.minimum_spanning_tree_.weights.sum()
     if hasattr(model, "_single_linkage_tree_"):
         return model._single_linkage_tree_["value"].sum()

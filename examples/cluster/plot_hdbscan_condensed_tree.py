@@ -4,9 +4,9 @@ HDBSCAN: reading the condensed tree
 =======================================
 
 Stars, villages, delivery stops: clusters in the plane differ in density, and between them lie rows
-that belong to none. :class:`~sklearn_extra_ml.cluster.HDBSCAN` finds such clusters without being told
-how many there are or how dense. The tree it cuts them from can be drawn, and shows what other choices
-the data offer.
+that belong to none. :class:`~sklearn_extra_ml.cluster.HDBSCAN` finds such clusters without being
+told how many there are or how dense. The tree it cuts them from can be drawn, and shows what other
+choices the data offer.
 """
 
 # %%
@@ -64,9 +64,9 @@ right.set_title("Condensed tree")
 # %%
 # Another choice from the same tree
 # ---------------------------------
-# `recluster` cuts the tree again in a moment: here clusters that split only below a distance of 0.45
-# stay together. `predict` gives new rows the cluster they fall into and `transform` how strongly they
-# belong to each; neither changes what was found.
+# `recluster` cuts the tree again in a moment: here clusters that split only below a distance of
+# 0.45 stay together. `predict` gives new rows the cluster they fall into and `transform` how
+# strongly they belong to each; neither changes what was found.
 
 coarse = model.recluster(cluster_selection_epsilon=0.45)
 grid = np.stack(np.meshgrid(np.linspace(-0.5, 10.5, 160), np.linspace(0, 8, 120)), axis=-1)

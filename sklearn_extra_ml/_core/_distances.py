@@ -15,6 +15,7 @@ from sklearn.metrics import DistanceMetric, pairwise_distances
 from sklearn.neighbors import BallTree, KDTree
 
 from .._native import _brute_force
+from ._threads import threads_for_rows
 from ._validation import pairwise_metrics
 
 ALIASES = {
@@ -27,6 +28,10 @@ ALIASES = {
 KD_TREE_METRICS = frozenset(KDTree.valid_metrics)
 BALL_TREE_METRICS = frozenset(BallTree.valid_metrics)
 METRICS = frozenset(pairwise_metrics) | KD_TREE_METRICS | BALL_TREE_METRICS
+# What scikit-learn measures between sparse rows.
+SPARSE_METRICS = frozenset(
+    ("euclidean", "l2", "manhattan", "l1", "cityblock", "cosine", "precomputed")
+)
 _CODES = {
     "euclidean": 0,
     "manhattan": 1,
@@ -51,8 +56,8 @@ class Metric:
     X : {ndarray, sparse matrix} of shape (n_samples, n_features)
         The rows that the metric is for.
 
-    n_threads : int
-        Threads of the kernels.
+    n_jobs : int, default=None
+        Threads of the kernels, as `effective_n_threads` takes it.
 
     Attributes
     ----------
@@ -61,14 +66,17 @@ class Metric:
 
     p : float
         Power of ``minkowski``.
+
+    n_threads : int
+        Threads of the kernels in this process; 1 for small data.
     """
 
-    def __init__(self, name, params, X, n_threads=1):
+    def __init__(self, name, params, X, n_jobs=None):
         params = dict(params or {})
         params.pop("max_distance", None)  # belongs to precomputed graphs
         self.name = ALIASES.get(name, name) if isinstance(name, str) else name
         self.params = params
-        self.n_threads = n_threads
+        self.n_jobs, self._n_rows = n_jobs, X.shape[0]
         self.code, self.p, self._scale = None, 2.0, None
         if sparse.issparse(X) or callable(self.name):
             return
@@ -101,6 +109,10 @@ class Metric:
         if weights is not None:
             weights = np.asarray(weights, dtype=np.float64)
             self._scale = weights if p == np.inf else weights ** (1.0 / p)
+
+    @property
+    def n_threads(self):
+        return threads_for_rows(self._n_rows, self.n_jobs)
 
     @property
     def tree_name(self):
@@ -156,7 +168,9 @@ class Target:
         self.metric = metric
         self.rows = rows
         self.n_rows = rows.shape[0]
-        self._tiles = None if metric.code is None else _brute_force.pack_tiles(rows)
+        self._tiles = None
+        if metric.code is not None:
+            self._tiles = _brute_force.pack_tiles(_float64(rows))
 
     def block_rows(self, memory=2**25):
         """Number of queries whose distances take about `memory` bytes (32 MiB)."""
@@ -168,7 +182,9 @@ class Target:
         if metric.code is None:
             return self._distances_by_name(queries)
         out = np.empty((queries.shape[0], self.n_rows))
-        _brute_force.pairwise(queries, self._tiles, metric.code, metric.p, metric.n_threads, out)
+        _brute_force.pairwise(
+            _float64(queries), self._tiles, metric.code, metric.p, metric.n_threads, out
+        )
         if metric.code == _CODES["cosine"]:
             out[~np.any(queries, axis=1)] = 1.0  # a zero row has no direction
         return out
@@ -190,7 +206,14 @@ class Target:
         out = np.empty(queries.shape[0])
         if metric.code is not None:
             _brute_force.kth_distances(
-                queries, self._tiles, self.n_rows, k, metric.code, metric.p, metric.n_threads, out
+                _float64(queries),
+                self._tiles,
+                self.n_rows,
+                k,
+                metric.code,
+                metric.p,
+                metric.n_threads,
+                out,
             )
             return out
         for start, distances in self.blocks(queries):
@@ -203,6 +226,10 @@ class Target:
         step = self.block_rows()
         for start in range(0, queries.shape[0], step):
             yield start, self.distances_from(queries[start : start + step])
+
+
+def _float64(rows):
+    return np.ascontiguousarray(rows, dtype=np.float64)
 
 
 def square_matrix_fits(n_rows):

@@ -97,7 +97,7 @@ class SpatialIndex:
 
     Notes
     -----
-    Build: O(n d log n) time; memory n d values for the tree, twice that (and 16 bytes a point)
+    Build: O(n d log n) time; memory n d values for the tree, twice that (and 32 bytes a point)
     while it is built.
 
     Examples

@@ -162,6 +162,7 @@ class ReachabilitySearch:
             return tree_of(metric, self.rows[members])
         if self._index_of_all is None:
             self._index_of_all = tree_of(metric, self.rows)
+        self._index_of_all.n_threads = metric.n_threads  # 1 after a fork
         return self._index_of_all
 
 

@@ -21,13 +21,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._core._all_pairs import AllPairs
 from .._core._density_validity import RowsMeasure, density_validity
 from .._core._distances import (
-    BALL_TREE_METRICS,
-    KD_TREE_METRICS,
     METRICS,
+    SPARSE_METRICS,
     Metric,
     lexicographic_order,
 )
-from .._core._threads import threads_for_rows
 from .._core._validation import (
     Hidden,
     Interval,
@@ -48,12 +46,12 @@ from ._condensed_tree import (
     probabilities_of,
     select,
 )
+from ._hdbscan_input import MeasurableRows, check_parameters, check_sparse_indices
 from ._spanning_tree import (
     DistanceGraph,
     DistanceMatrix,
     IndexedRows,
     MinimumSpanningTree,
-    check_sparse_indices,
     complete_tree,
 )
 
@@ -75,18 +73,6 @@ _TREE_ATTRIBUTES = (
     "_min_samples",
     "_search",
 )
-
-
-class _Rows(NamedTuple):
-    """Which rows of the input can be measured."""
-
-    finite: np.ndarray  # indices
-    infinite: np.ndarray  # mask
-    missing: np.ndarray  # mask
-
-    @property
-    def all_finite(self):
-        return len(self.finite) == len(self.missing)
 
 
 class _Located(NamedTuple):
@@ -242,8 +228,8 @@ class HDBSCAN(
     >>> from sklearn_extra_ml.cluster import HDBSCAN
     >>> X = load_iris().data
     >>> model = HDBSCAN(min_cluster_size=10).fit(X)
-    >>> set(model.labels_.tolist())
-    {0, 1, -1}
+    >>> len(model.selected_clusters_)
+    2
     >>> model.predict([[5.0, 3.4, 1.5, 0.2]])
     array([0])
     """
@@ -321,7 +307,7 @@ class HDBSCAN(
             does not know the metric, and precomputed distances that are no distances.
         """
         X, rows = self._check_rows(X, reset=True)
-        min_samples = self._check_parameters(X, rows)
+        min_samples = check_parameters(self, X, rows)
         with self._task(X, y) as stage:
             with stage("core distances"):
                 way, search, self._content = self._way_to_tree(X, rows)
@@ -360,8 +346,8 @@ class HDBSCAN(
         >>> from sklearn.datasets import load_iris
         >>> from sklearn_extra_ml.cluster import HDBSCAN
         >>> model = HDBSCAN(min_cluster_size=5).fit(load_iris().data)
-        >>> model.recluster(min_cluster_size=20).labels_.max()
-        1
+        >>> len(model.recluster(min_cluster_size=20).selected_clusters_)
+        2
         """
         check_is_fitted(self)
         unknown = sorted(set(parameters) - _SELECTION_PARAMETERS)
@@ -408,8 +394,8 @@ class HDBSCAN(
         The membership of a row is its strength, `probabilities_` for fitted rows, divided among the
         clusters in proportion to 1 / (least mutual reachability to a row of the cluster)^2, the
         rule of fuzzy c-means. Where a row has a label, its largest membership is in that cluster.
-        Noise has a strength too: (density at which the row meets the nearest cluster) / (highest
-        density of that cluster).
+        Noise has a strength in each cluster: (density at which the row meets the cluster) /
+        (highest density of the cluster).
 
         Parameters
         ----------
@@ -419,7 +405,7 @@ class HDBSCAN(
         Returns
         -------
         membership : ndarray of shape (n_samples, n_clusters)
-            In [0, 1], a row sums to its strength; NaN for rows with missing entries, 0 for infinite
+            In [0, 1], a row sums to at most 1; NaN for rows with missing entries, 0 for infinite
             ones. It depends on no other row of the call.
 
         Notes
@@ -434,7 +420,7 @@ class HDBSCAN(
             level = self._levels_to_clusters(X, rows)
             strength = self._strength(located, rows.finite, level)
             share = np.square(level.min(axis=1, keepdims=True) / level)
-            out[rows.finite] = strength[:, None] * share / share.sum(axis=1, keepdims=True)
+            out[rows.finite] = strength * share / share.sum(axis=1, keepdims=True)
         out[rows.missing] = np.nan
         return out
 
@@ -515,53 +501,7 @@ class HDBSCAN(
             ensure_all_finite=precomputed and sparse.issparse(X),
             dtype=[np.float64, np.float32],
         )
-        values = X.data if sparse.issparse(X) else X
-        with np.errstate(over="ignore", invalid="ignore"):
-            all_finite = precomputed or np.isfinite(np.sum(values))
-        missing, infinite = (np.zeros(X.shape[0], dtype=bool) for _ in range(2))
-        if not all_finite:
-            missing, infinite = _rows_with(np.isnan, X), _rows_with(np.isinf, X)
-        return X, _Rows(np.flatnonzero(~(missing | infinite)), infinite & ~missing, missing)
-
-    def _check_parameters(self, X, rows):
-        """Check what depends on the data; return the number of samples in a core distance."""
-        name, size = "min_samples", self.min_samples
-        if size is None:
-            name, size = "min_cluster_size", self.min_cluster_size
-        n = len(rows.finite)
-        if self.metric == "precomputed" and self.store_centers is not None:
-            raise bad_value(
-                "store_centers",
-                self.store_centers,
-                'needs rows, but metric="precomputed" gives distances',
-                "None",
-                "Compute centres from `labels_` and the rows.",
-            )
-        if n == 1:
-            raise ValueError(
-                "n_samples=1 while HDBSCAN requires more than one sample with finite entries. "
-                "Allowed: 2 or more. Pass more rows."
-            )
-        if size > n:
-            fix = f"Lower `{name}` or pass more rows."
-            raise bad_value(name, size, f"is larger than n_samples={n}", f"1 to {n}", fix)
-        trees = {"kd_tree": KD_TREE_METRICS, "ball_tree": BALL_TREE_METRICS}
-        if self.algorithm in trees:
-            known = trees[self.algorithm]
-            if callable(self.metric) or self.metric not in known:
-                raise bad_value(
-                    "metric",
-                    self.metric,
-                    f'is not a valid metric for algorithm="{self.algorithm}"',
-                    ", ".join(sorted(known)),
-                    'Use algorithm="auto".',
-                )
-            if sparse.issparse(X):
-                raise ValueError(
-                    f'Sparse data matrices do not support `algorithm`="{self.algorithm}". Allowed: '
-                    '"auto", "brute". Use one of them or pass a dense array.'
-                )
-        return size
+        return X, MeasurableRows.all_of(X) if precomputed else MeasurableRows.of(X)
 
     # --------------------------------------------------------------------------------- fit
 
@@ -573,7 +513,6 @@ class HDBSCAN(
             if sparse.issparse(X):
                 return DistanceGraph(X, self._max_distance()), None, by_index
             return DistanceMatrix(X), None, by_index
-        n_threads = threads_for_rows(n_samples, self.n_jobs)
         content = X
         if sparse.issparse(X):
             content = np.full((n_samples, 1), np.inf)
@@ -582,7 +521,7 @@ class HDBSCAN(
             )
         if not rows.all_finite:
             X = X[rows.finite]
-        metric = Metric(self.metric, self.metric_params, X, n_threads)
+        metric = Metric(self.metric, self.metric_params, X, self.n_jobs)
         if self.algorithm != "brute" and metric.tree_name is not None:
             embedded = metric.embed(X, X.dtype)
             way = IndexedRows(metric, embedded)
@@ -725,31 +664,21 @@ class HDBSCAN(
         out = np.empty((queries.shape[0], len(self.selected_clusters_)))
         for label in range(out.shape[1]):
             out[:, label] = search.nearest(queries, core, np.flatnonzero(labels == label))[1]
-        return np.maximum(out, SMALLEST_LEVEL)
+        return np.clip(out, SMALLEST_LEVEL, 1.0 / SMALLEST_LEVEL)
 
     def _strength(self, located, finite, level):
-        """Probability of each finite row to be in some cluster."""
+        """How strongly each finite row belongs where it belongs, (n_finite, 1 or n_clusters)."""
         tree, labels = self.condensed_tree_, located.labels[finite]
         strength = probabilities_of(tree, self._selection, labels, located.level[finite])
-        densest = tree.death[self.selected_clusters_[level.argmin(axis=1)]]
-        met = np.minimum(densest / level.min(axis=1), 1.0)
-        return np.where(labels >= 0, strength, met)
+        met = np.minimum(tree.death[self.selected_clusters_] / level, 1.0)
+        return np.where(labels[:, None] >= 0, strength[:, None], met)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = callable(self.metric) or self.metric in SPARSE_METRICS
         tags.input_tags.allow_nan = self.metric != "precomputed"
         tags.input_tags.pairwise = self.metric == "precomputed"
         return tags
-
-
-def _rows_with(test, X):
-    """Mask of the rows that have an entry for which `test` is true."""
-    if not sparse.issparse(X):
-        return test(X).any(axis=1)
-    out = np.zeros(X.shape[0], dtype=bool)
-    out[np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[test(X.data)]] = True
-    return out
 
 
 # TransformerMixin wraps these two for `set_output` when the class is made, and the wrapper would

@@ -24,6 +24,7 @@ from .._core._spatial import SpatialIndex
 from .._core._spatial import _spanning_tree as tree_of_lists
 from .._native import _linkage
 from .._native._kd_tree import core_of_lists
+from ._hdbscan_input import check_distance_matrix, check_sparse_graph
 
 
 class MinimumSpanningTree(NamedTuple):
@@ -147,99 +148,6 @@ class DistanceGraph:
         n_picked = _linkage.spanning_forest(rows, columns, np.argsort(weights), self.n, picked)
         picked = picked[:n_picked]
         return np.column_stack([rows[picked], columns[picked]]), weights[picked]
-
-
-def check_distance_matrix(D):
-    """Raise `ValueError` unless `D` holds distances; return whether it is symmetric to the bit."""
-    n = D.shape[0]
-    if D.ndim != 2 or n != D.shape[1]:
-        raise ValueError(
-            f"The precomputed distance matrix is not square: its shape is {D.shape}. Allowed: "
-            "(n_samples, n_samples). Pass the distance of every row to every row."
-        )
-    exact, step = True, max(1, 2**22 // max(1, n))
-    for start in range(0, n, step):
-        block, mirror = D[start : start + step], D[:, start : start + step].T
-        if np.isnan(block).any():
-            raise ValueError(
-                "np.nan values found in precomputed-dense. Allowed: numbers from 0 to infinity. "
-                "Write infinity for a distance that is not known."
-            )
-        if np.min(block) < 0:
-            raise ValueError(_negative_distance(np.min(block)))
-        if not np.array_equal(block, mirror):
-            exact = False
-            if not np.allclose(block, mirror, rtol=1e-7, atol=1e-9):
-                raise ValueError(_asymmetric_distance())
-    return exact
-
-
-def check_sparse_graph(graph):
-    """Return a checked copy of a sparse graph in CSR format without diagonal, caller's untouched.
-
-    Raises `ValueError` for indices out of range (before anything converts or reads the graph),
-    negative or non-finite weights and for asymmetry.
-    """
-    n_rows, n_columns = graph.shape
-    if n_rows != n_columns:
-        raise ValueError(
-            f"The precomputed distance graph is not square: its shape is {graph.shape}. Allowed: "
-            "(n_samples, n_samples). Pass one row and one column for each sample."
-        )
-    check_sparse_indices(graph)
-    graph = sparse.csr_array(graph, dtype=np.float64, copy=True)
-    graph.sum_duplicates()
-    if np.isnan(graph.data).any():
-        raise ValueError(
-            "Input contains NaN: a stored distance of the precomputed graph is not a number. "
-            "Allowed: numbers from 0 to infinity. Leave out edges that are not known."
-        )
-    if graph.nnz and graph.data.min() < 0:
-        raise ValueError(_negative_distance(graph.data.min()))
-    mirror = graph.T.tocsr()
-    mirror.sort_indices()
-    same_edges = np.array_equal(graph.indptr, mirror.indptr) and np.array_equal(
-        graph.indices, mirror.indices
-    )
-    if not same_edges or not np.allclose(graph.data, mirror.data, rtol=1e-7, atol=1e-9):
-        raise ValueError(_asymmetric_distance())
-    graph.data = np.maximum(graph.data, mirror.data)
-    return graph
-
-
-def check_sparse_indices(X):
-    """Raise `ValueError` when a sparse matrix has indices outside its shape."""
-    if X.format in ("csr", "csc", "bsr"):
-        try:
-            type(X)((X.data, X.indices, X.indptr), shape=X.shape).check_format(full_check=True)
-        except ValueError as error:
-            raise ValueError(
-                f"The sparse matrix is damaged: {error}. Allowed: indices from 0 to the length of "
-                "the axis less 1. Build it again from its entries."
-            ) from error
-    elif X.format == "coo" and X.nnz:
-        for axis, index in enumerate(X.coords):
-            if index.min() < 0 or index.max() >= X.shape[axis]:
-                raise ValueError(
-                    f"The sparse matrix is damaged: axis {axis} has indices from {index.min()} to "
-                    f"{index.max()}. Allowed: 0 to {X.shape[axis] - 1}. Build it again from its "
-                    "entries."
-                )
-
-
-def _negative_distance(value):
-    return (
-        f"The precomputed distances contain {value:g}, which is negative. Allowed: 0 to infinity. "
-        "Turn similarities into distances first."
-    )
-
-
-def _asymmetric_distance():
-    return (
-        "The precomputed distances are expected to be symmetric, however they appear to be "
-        "asymmetric. Allowed: D[i, j] equal to D[j, i] for every pair. Pass `np.maximum(D, D.T)` "
-        "if either direction will do (`graph.maximum(graph.T)` for a sparse graph)."
-    )
 
 
 def complete_tree(tree, n_samples, missing_weight=np.inf):

@@ -47,8 +47,8 @@ class CondensedTreeDisplay:
     >>> display.to_pandas()[["parent", "label", "size"]].head(3)
        parent  label  size
     0      -1     -1   150
-    1       0      1   100
-    2       0      0    50
+    1       0      0    50
+    2       0      1   100
     """
 
     def __init__(self, condensed_tree, selected_clusters):

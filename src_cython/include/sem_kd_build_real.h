@@ -15,6 +15,7 @@ typedef struct {
     SEM_REAL *points[2];        /* (n_points, n_features) */
     int32_t *rows;              /* (n_points,): ends as the tree's perm */
     SEM_T(sem_kd_item) * items; /* (n_points,): scratch */
+    SEM_T(sem_kd_item) * spare; /* (n_points,): scratch */
     SEM_REAL *tiles;
     SEM_REAL *boxes;
     sem_kd_node *nodes;
@@ -25,17 +26,22 @@ SEM_INLINE int SEM_T(sem_kd_before)(SEM_T(sem_kd_item) a, SEM_T(sem_kd_item) b)
     return (a.key < b.key) | ((a.key == b.key) & (a.row < b.row));
 }
 
-/* Move the items before or equal to `pivot` to the front, return how many: no branch on data. */
-static SEM_UNUSED ptrdiff_t SEM_T(sem_kd_partition)(SEM_T(sem_kd_item) * items, ptrdiff_t n,
+/* Move the items before or equal to `pivot` to the front, return how many: no branch on data. The
+ * others pass through `spare`; swapping them in place would read what was just written, and wait. */
+static SEM_UNUSED ptrdiff_t SEM_T(sem_kd_partition)(SEM_T(sem_kd_item) * items,
+                                                    SEM_T(sem_kd_item) * spare, ptrdiff_t n,
                                                     SEM_T(sem_kd_item) pivot)
 {
-    ptrdiff_t n_front = 0;
+    ptrdiff_t n_front = 0, n_back = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         const SEM_T(sem_kd_item) item = items[i];
-        items[i] = items[n_front];
+        const int back = SEM_T(sem_kd_before)(pivot, item);
         items[n_front] = item;
-        n_front += !SEM_T(sem_kd_before)(pivot, item);
+        spare[n_back] = item;
+        n_front += !back;
+        n_back += back;
     }
+    memcpy(items + n_front, spare, (size_t)n_back * sizeof *items);
     return n_front;
 }
 
@@ -53,7 +59,8 @@ static SEM_UNUSED void SEM_T(sem_kd_sort_items)(SEM_T(sem_kd_item) * items, ptrd
 /* Arrange the items so that the `target` smallest stand first. Pivots come from a sample at the
  * rank that is sought; the sample's places are scattered by a fixed multiplier, so that no ordinary
  * pattern in the data meets them. */
-static SEM_UNUSED void SEM_T(sem_kd_select)(SEM_T(sem_kd_item) * items, ptrdiff_t n,
+static SEM_UNUSED void SEM_T(sem_kd_select)(SEM_T(sem_kd_item) * items,
+                                            SEM_T(sem_kd_item) * spare, ptrdiff_t n,
                                             ptrdiff_t target)
 {
     enum { N_SAMPLE = 25, SMALL = 48 };
@@ -66,7 +73,7 @@ static SEM_UNUSED void SEM_T(sem_kd_select)(SEM_T(sem_kd_item) * items, ptrdiff_
         }
         SEM_T(sem_kd_sort_items)(sample, N_SAMPLE);
         ptrdiff_t rank = (ptrdiff_t)((double)target / (double)n * (N_SAMPLE - 1) + 0.5);
-        const ptrdiff_t n_front = SEM_T(sem_kd_partition)(items, n, sample[rank]);
+        const ptrdiff_t n_front = SEM_T(sem_kd_partition)(items, spare, n, sample[rank]);
         if (n_front == n) {
             /* The pivot is the largest item: put it last, and go on without it. */
             for (ptrdiff_t i = 0; i < n; i++)
@@ -169,6 +176,7 @@ static SEM_UNUSED ptrdiff_t SEM_T(sem_kd_choose)(SEM_T(sem_kd_build) * build, se
     const SEM_REAL *lo = build->boxes + (ptrdiff_t)span.node * 2 * d, *hi = lo + d;
     const ptrdiff_t n = node->end - node->start, n_leaves = span.last - span.first;
     SEM_T(sem_kd_item) *items = build->items + node->start;
+    SEM_T(sem_kd_item) *spare = build->spare + node->start;
     const int32_t *rows = build->rows + node->start;
 
     ptrdiff_t widest = 0;
@@ -190,15 +198,15 @@ static SEM_UNUSED ptrdiff_t SEM_T(sem_kd_choose)(SEM_T(sem_kd_build) * build, se
         n_left = n_leaves / 2;
     const ptrdiff_t target = n_left * leaf_size;
     if (n_below == n || n_below == 0) {
-        SEM_T(sem_kd_select)(items, n, target);
+        SEM_T(sem_kd_select)(items, spare, n, target);
         return target;
     }
     const SEM_T(sem_kd_item) at_middle = {middle, INT32_MAX, 0};
-    n_below = SEM_T(sem_kd_partition)(items, n, at_middle);
+    n_below = SEM_T(sem_kd_partition)(items, spare, n, at_middle);
     if (target < n_below)
-        SEM_T(sem_kd_select)(items, n_below, target);
+        SEM_T(sem_kd_select)(items, spare, n_below, target);
     else
-        SEM_T(sem_kd_select)(items + n_below, n - n_below, target - n_below);
+        SEM_T(sem_kd_select)(items + n_below, spare, n - n_below, target - n_below);
     return target;
 }
 

@@ -3,6 +3,16 @@
 #include "sem_lanes.h"
 
 typedef struct {
+    SEM_REAL distance;
+    int32_t position;
+} SEM_K(sem_kd_pair);
+
+/* A list of up to SEM_KD_SORTED neighbours is kept sorted. A longer one is a buffer of twice its
+ * length, cut to the k nearest whenever it is full: hardly more candidates pass the older bound, and
+ * each costs a few instructions in place of a shift of half the list. */
+enum { SEM_K(sem_kd_sorted) = 32 };
+
+typedef struct {
     ptrdiff_t k;
     const int32_t *perm;  /* of the searched tree */
     SEM_REAL *points;     /* (SEM_TILE, d): the queries */
@@ -10,6 +20,10 @@ typedef struct {
     SEM_REAL *distances;  /* (SEM_TILE, k), rising */
     int32_t *positions;   /* (SEM_TILE, k) */
     SEM_REAL kth[SEM_TILE];
+    int32_t kth_position[SEM_TILE];
+    SEM_K(sem_kd_pair) * buffers; /* (SEM_TILE, 2 k), or NULL where the lists are sorted */
+    SEM_K(sem_kd_pair) * spare;   /* (2 k,) */
+    ptrdiff_t n_buffered[SEM_TILE];
     SEM_REAL worst;       /* largest of kth */
     int count;            /* queries in this tile */
     const SEM_REAL *norms;       /* slackened |x|^2 of the points, by position; NULL: not used */
@@ -32,23 +46,7 @@ SEM_INLINE void SEM_K(sem_kd_insert)(SEM_K(sem_kd_search) * s, int query, SEM_RE
     ptrdiff_t j = s->k - 1;
     if (value == distances[j] && !SEM_K(sem_kd_after)(s->perm, positions[j], s->perm[position]))
         return;
-    if (j > 24) {
-        /* A long list: find the place first, then move the rest in one go. */
-        ptrdiff_t lo = 0, n = j;
-        while (n > 0) {
-            const ptrdiff_t half = n / 2;
-            const int before = distances[lo + half] <= value;
-            lo = before ? lo + half + 1 : lo;
-            n = before ? n - half - 1 : half;
-        }
-        while (lo > 0 && distances[lo - 1] == value &&
-               SEM_K(sem_kd_after)(s->perm, positions[lo - 1], s->perm[position]))
-            lo--;
-        memmove(distances + lo + 1, distances + lo, (size_t)(j - lo) * sizeof *distances);
-        memmove(positions + lo + 1, positions + lo, (size_t)(j - lo) * sizeof *positions);
-        j = lo;
-    }
-    for (; j > 0 && s->k <= 25; j--) {
+    for (; j > 0; j--) {
         if (distances[j - 1] < value)
             break;
         if (distances[j - 1] == value &&
@@ -60,6 +58,153 @@ SEM_INLINE void SEM_K(sem_kd_insert)(SEM_K(sem_kd_search) * s, int query, SEM_RE
     distances[j] = value;
     positions[j] = position;
     s->kth[query] = distances[s->k - 1];
+    s->kth_position[query] = positions[s->k - 1];
+}
+
+/* Move the pairs with distance <= bound (`strict`: < bound) to the front, return how many; the others
+ * go to `spare`. No branch on data, and nothing is read that was just written. */
+SEM_INLINE ptrdiff_t SEM_K(sem_kd_front)(SEM_K(sem_kd_pair) * pairs, SEM_K(sem_kd_pair) * spare,
+                                         ptrdiff_t n, SEM_REAL bound, const int strict)
+{
+    ptrdiff_t n_front = 0, n_back = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const SEM_K(sem_kd_pair) pair = pairs[i];
+        const int front = strict ? pair.distance < bound : pair.distance <= bound;
+        pairs[n_front] = pair;
+        spare[n_back] = pair;
+        n_front += front;
+        n_back += !front;
+    }
+    return n_front;
+}
+
+/* Sort a short or tied run by (distance, row). */
+SEM_INLINE void SEM_K(sem_kd_sort_run)(const int32_t *perm, SEM_K(sem_kd_pair) * pairs, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 1; i < n; i++) {
+        const SEM_K(sem_kd_pair) pair = pairs[i];
+        ptrdiff_t j = i;
+        for (; j > 0 && (pairs[j - 1].distance > pair.distance ||
+                         (pairs[j - 1].distance == pair.distance &&
+                          perm[pairs[j - 1].position] > perm[pair.position]));
+             j--)
+            pairs[j] = pairs[j - 1];
+        pairs[j] = pair;
+    }
+}
+
+/* Arrange n pairs so that the k nearest by (distance, row) stand first; returns the k-th. Distances
+ * are told apart first; only where the k-th distance is shared with a pair beyond are rows read. */
+SEM_INLINE SEM_K(sem_kd_pair) SEM_K(sem_kd_select_pairs)(const int32_t *perm,
+                                                         SEM_K(sem_kd_pair) * pairs,
+                                                         SEM_K(sem_kd_pair) * spare, ptrdiff_t n,
+                                                         ptrdiff_t k)
+{
+    ptrdiff_t first = 0, last = n;
+    while (last - first > 8) {
+        SEM_REAL a = pairs[first].distance, b = pairs[(first + last) / 2].distance;
+        const SEM_REAL c = pairs[last - 1].distance, least = a < b ? a : b;
+        b = a < b ? b : a;
+        a = b < c ? b : c;
+        const SEM_REAL pivot = least > a ? least : a; /* the middle one of three */
+        const ptrdiff_t here = last - first;
+        int strict = 0;
+        ptrdiff_t n_front = SEM_K(sem_kd_front)(pairs + first, spare, here, pivot, 0);
+        if (n_front == here) {
+            strict = 1;
+            n_front = SEM_K(sem_kd_front)(pairs + first, spare, here, pivot, 1);
+        }
+        if (k <= first + n_front) {
+            last = first + n_front; /* what is farther is dropped */
+        } else {
+            memcpy(pairs + first + n_front, spare, (size_t)(here - n_front) * sizeof *pairs);
+            first += n_front;
+            if (strict)
+                break; /* all from here on are equal */
+        }
+    }
+    if (last - first <= 8)
+        SEM_K(sem_kd_sort_run)(perm, pairs + first, last - first);
+    SEM_K(sem_kd_pair) kth = pairs[k - 1];
+    int shared = 0;
+    for (ptrdiff_t i = k; i < last; i++)
+        shared |= pairs[i].distance == kth.distance;
+    if (shared) {
+        const ptrdiff_t n_less = SEM_K(sem_kd_front)(pairs, spare, last, kth.distance, 1);
+        const ptrdiff_t n_equal =
+            SEM_K(sem_kd_front)(spare, pairs + n_less, last - n_less, kth.distance, 0);
+        SEM_K(sem_kd_sort_run)(perm, spare, n_equal);
+        memcpy(pairs + n_less, spare, (size_t)(k - n_less) * sizeof *pairs);
+        return pairs[k - 1];
+    }
+    for (ptrdiff_t i = 0; i < k; i++)
+        if (pairs[i].distance == kth.distance && perm[pairs[i].position] > perm[kth.position])
+            kth = pairs[i];
+    return kth;
+}
+
+/* Keep the k nearest of a query's buffer; they bound what is still wanted. */
+SEM_INLINE void SEM_K(sem_kd_shrink)(SEM_K(sem_kd_search) * s, int query)
+{
+    SEM_K(sem_kd_pair) *pairs = s->buffers + 2 * s->k * query;
+    const SEM_K(sem_kd_pair) kth =
+        SEM_K(sem_kd_select_pairs)(s->perm, pairs, s->spare, s->n_buffered[query], s->k);
+    s->n_buffered[query] = s->k;
+    s->kth[query] = kth.distance;
+    s->kth_position[query] = kth.position;
+}
+
+SEM_INLINE void SEM_K(sem_kd_buffer)(SEM_K(sem_kd_search) * s, int query, SEM_REAL value,
+                                     int32_t position)
+{
+    if (value == s->kth[query] &&
+        !SEM_K(sem_kd_after)(s->perm, s->kth_position[query], s->perm[position]))
+        return;
+    SEM_K(sem_kd_pair) *next = s->buffers + 2 * s->k * query + s->n_buffered[query]++;
+    next->distance = value;
+    next->position = position;
+    if (s->n_buffered[query] == 2 * s->k)
+        SEM_K(sem_kd_shrink)(s, query);
+}
+
+/* Sort what a buffer holds into the query's list. */
+static SEM_UNUSED void SEM_K(sem_kd_sort_buffer)(SEM_K(sem_kd_search) * s, int query)
+{
+    const ptrdiff_t k = s->k;
+    if (s->n_buffered[query] > k)
+        SEM_K(sem_kd_shrink)(s, query);
+    SEM_K(sem_kd_pair) *from = s->buffers + 2 * k * query, *to = from + k;
+    for (ptrdiff_t width = 1; width < k; width *= 2) {
+        for (ptrdiff_t start = 0; start < k; start += 2 * width) {
+            const ptrdiff_t middle = start + width < k ? start + width : k;
+            const ptrdiff_t end = start + 2 * width < k ? start + 2 * width : k;
+            ptrdiff_t a = start, b = middle, out = start;
+            while (a < middle && b < end) {
+                const int second = from[b].distance < from[a].distance;
+                to[out++] = from[second ? b : a];
+                a += !second;
+                b += second;
+            }
+            while (a < middle)
+                to[out++] = from[a++];
+            while (b < end)
+                to[out++] = from[b++];
+        }
+        SEM_K(sem_kd_pair) *const swap = from;
+        from = to;
+        to = swap;
+    }
+    ptrdiff_t run = 0;
+    for (ptrdiff_t i = 1; i <= k; i++)
+        if (i == k || from[i].distance != from[run].distance) {
+            if (i - run > 1)
+                SEM_K(sem_kd_sort_run)(s->perm, from + run, i - run);
+            run = i;
+        }
+    for (ptrdiff_t i = 0; i < k; i++) {
+        s->distances[query * k + i] = from[i].distance;
+        s->positions[query * k + i] = from[i].position;
+    }
 }
 
 /* Start the list of a query with a tile: each lane's rank is counted, sixteen comparisons at once.
@@ -82,6 +227,7 @@ SEM_INLINE void SEM_K(sem_kd_start_list)(SEM_K(sem_kd_search) * s, int query,
         }
     }
     s->kth[query] = distances[s->k - 1];
+    s->kth_position[query] = positions[s->k - 1];
 }
 
 /* Start all lists of a tile of queries with one tile of points. */
@@ -114,7 +260,7 @@ SEM_INLINE int SEM_K(sem_kd_wins_tie)(const SEM_K(sem_kd_search) * s, int32_t mi
 {
     for (int q = 0; q < s->count; q++)
         if (s->kth[q] == s->worst &&
-            SEM_K(sem_kd_after)(s->perm, s->positions[(q + 1) * s->k - 1], min_row))
+            SEM_K(sem_kd_after)(s->perm, s->kth_position[q], min_row))
             return 1;
     return 0;
 }
@@ -169,7 +315,11 @@ SEM_INLINE void SEM_K(sem_kd_scan_leaf)(const SEM_T(sem_kd_tree) * tree, const s
                                                             tree->p, s->kth[q], reduced);
             for (; hits; hits &= hits - 1) {
                 const int lane = SEM_CTZ(hits);
-                if (reduced[lane] <= s->kth[q])
+                if (!(reduced[lane] <= s->kth[q]))
+                    continue;
+                if (s->buffers)
+                    SEM_K(sem_kd_buffer)(s, q, reduced[lane], (int32_t)(start + lane));
+                else
                     SEM_K(sem_kd_insert)(s, q, reduced[lane], (int32_t)(start + lane));
             }
         }
@@ -202,7 +352,11 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
             s->norm[q] = SEM_T(sem_kd_slack_norm)(sum, d);
         }
     s->worst = (SEM_REAL)INFINITY;
-    for (ptrdiff_t i = 0; i < s->count * s->k; i++) {
+    for (int q = 0; q < SEM_TILE; q++) {
+        s->kth_position[q] = -1;
+        s->n_buffered[q] = 0;
+    }
+    for (ptrdiff_t i = 0; !s->buffers && i < s->count * s->k; i++) {
         s->distances[i] = (SEM_REAL)INFINITY;
         s->positions[i] = -1;
     }
@@ -213,8 +367,10 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
     int32_t node = 0;
     s->started = -1;
     if (queries == tree) {
-        s->started = first;
-        SEM_K(sem_kd_start_lists)(tree, (int32_t)first, s, d, metric);
+        if (!s->buffers) {
+            s->started = first;
+            SEM_K(sem_kd_start_lists)(tree, (int32_t)first, s, d, metric);
+        }
         while (tree->nodes[node].right) { /* down to the own leaf, leaving the siblings */
             const int32_t right = tree->nodes[node].right;
             const int goes_right = first >= tree->nodes[right].start;
@@ -254,6 +410,8 @@ SEM_INLINE void SEM_K(sem_kd_knn_tile)(const SEM_T(sem_kd_tree) * queries,
         bounds[depth + 1] = a_first ? bound_a : bound_b;
         depth += 2;
     }
+    for (int q = 0; s->buffers && q < s->count; q++)
+        SEM_K(sem_kd_sort_buffer)(s, q);
 }
 
 static SEM_UNUSED int SEM_K(sem_kd_knn_tiles)(const SEM_T(sem_kd_tree) * queries,
@@ -269,8 +427,15 @@ static SEM_UNUSED int SEM_K(sem_kd_knn_tiles)(const SEM_T(sem_kd_tree) * queries
     search.n_scanned = 0;
     search.norms = norms;
     SEM_REAL *scratch = malloc((size_t)(SEM_TILE + 2) * (size_t)d * sizeof *scratch);
-    if (!scratch)
+    const int buffered = k > SEM_K(sem_kd_sorted);
+    search.buffers =
+        buffered ? malloc((size_t)(2 * (SEM_TILE + 1) * k) * sizeof *search.buffers) : NULL;
+    if (!scratch || (buffered && !search.buffers)) {
+        free(scratch);
+        free(search.buffers);
         return -1;
+    }
+    search.spare = buffered ? search.buffers + 2 * SEM_TILE * k : NULL;
     search.points = scratch;
     search.box = scratch + SEM_TILE * d;
     memset(scratch, 0, (size_t)(SEM_TILE + 2) * (size_t)d * sizeof *scratch);
@@ -294,6 +459,7 @@ static SEM_UNUSED int SEM_K(sem_kd_knn_tiles)(const SEM_T(sem_kd_tree) * queries
         }
     }
     free(scratch);
+    free(search.buffers);
     if (n_scanned)
         *n_scanned = search.n_scanned;
     return 0;

@@ -5,7 +5,12 @@ import pytest
 import sklearn.cluster
 from sklearn.metrics import adjusted_rand_score
 
-from reference.hdbscan import distances, hdbscan, mutual_reachability
+from reference.hdbscan import (
+    distances,
+    hdbscan,
+    mutual_reachability,
+    spanning_tree_weights,
+)
 from reference.hdbscan_data import DATA_SETS, SETTINGS, blobs, make
 from sklearn_extra_ml.cluster import HDBSCAN
 
@@ -51,6 +56,16 @@ def test_labels_equal_the_reference_for_every_setting_and_algorithm(data):
             model = HDBSCAN(algorithm=algorithm, **setting).fit(X)
             np.testing.assert_array_equal(model.labels_, labels, err_msg=f"{setting} {algorithm}")
             np.testing.assert_allclose(model.probabilities_, strength, rtol=1e-9, atol=1e-12)
+
+
+@NAMED
+def test_spanning_tree_weighs_what_a_dense_matrix_gives(data, dtype):
+    X = make(*data).astype(dtype)
+    expected = spanning_tree_weights(mutual_reachability(distances(X), 5))
+    for algorithm in ALGORITHMS:
+        tree = HDBSCAN(algorithm=algorithm).fit(X).minimum_spanning_tree_
+        rtol = 1e-10 if dtype == np.float64 else 1e-5
+        np.testing.assert_allclose(np.sort(tree.weights), expected, rtol=rtol)
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev", "minkowski"])
@@ -291,9 +306,7 @@ def test_outlier_scores_follow_their_definition(rng):
 def test_alpha_divides_distances_whatever_the_algorithm(rng):
     X = blobs(rng, 100, 3)
     R = mutual_reachability(distances(X), 5, alpha=2.0)
-    from scipy.sparse.csgraph import minimum_spanning_tree
-
-    expected = np.sort(minimum_spanning_tree(R).data)
+    expected = spanning_tree_weights(R)
     for parameters in (
         {"algorithm": "auto"},
         {"algorithm": "brute"},

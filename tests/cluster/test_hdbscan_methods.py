@@ -55,6 +55,16 @@ def test_search_by_index_finds_what_all_pairs_find(n, d, rng):
     np.testing.assert_allclose(index.transform(new), brute.transform(new), rtol=1e-10)
 
 
+def test_float32_rows_are_searched_as_float64_ones(rng):
+    X, new = (np.round(blobs(rng, n, 3) * 64) / 64 for n in (600, 200))
+    double, single = HDBSCAN().fit(X), HDBSCAN().fit(X.astype(np.float32))
+    np.testing.assert_array_equal(single.labels_, double.labels_)
+    np.testing.assert_array_equal(single.predict(X.astype(np.float32)), single.labels_)
+    single_new = new.astype(np.float32)
+    np.testing.assert_array_equal(single.predict(single_new), double.predict(new))
+    np.testing.assert_allclose(single.transform(single_new), double.transform(new), rtol=1e-5)
+
+
 def test_predict_does_not_depend_on_other_rows_nor_on_the_order_of_fitted_ones(rng):
     X = make(KINDS[4], 200, 2, 0)  # a grid: every distance ties
     new = rng.integers(9, size=(50, 2)) + 0.5

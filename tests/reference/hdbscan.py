@@ -36,6 +36,18 @@ def mutual_reachability(D, min_samples, alpha=1.0):
     return np.maximum(np.maximum(core[:, None], core[None]), D / alpha)
 
 
+def spanning_tree_weights(R):
+    """Weights of a minimum spanning tree of a dense matrix, sorted (Prim)."""
+    best, weights = R[0].copy(), []
+    outside = np.arange(len(R)) > 0
+    while outside.any():
+        nearest = np.flatnonzero(outside)[np.argmin(best[outside])]
+        weights.append(best[nearest])
+        outside[nearest] = False
+        best = np.minimum(best, R[nearest])
+    return np.sort(weights)
+
+
 def dendrogram(R):
     """Nodes as (level, children, rows), children earlier nodes; rows are the first nodes."""
     n = len(R)

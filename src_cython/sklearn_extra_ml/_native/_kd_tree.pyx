@@ -39,6 +39,7 @@ cdef extern from "sem_kd_build.h" nogil:
         float *points[2]
         int32_t *rows
         sem_kd_item_f32 *items
+        sem_kd_item_f32 *spare
         float *tiles
         float *boxes
         sem_kd_node *nodes
@@ -50,6 +51,7 @@ cdef extern from "sem_kd_build.h" nogil:
         double *points[2]
         int32_t *rows
         sem_kd_item_f64 *items
+        sem_kd_item_f64 *spare
         double *tiles
         double *boxes
         sem_kd_node *nodes
@@ -235,6 +237,7 @@ cdef int _grow(floating *points, floating *moved, void *items, KDTree tree, _Scr
         build_f32.leaf_size = tree.leaf_size
         build_f32.points[0], build_f32.points[1] = points, moved
         build_f32.rows, build_f32.items = tree.perm, <sem_kd_item_f32 *> items
+        build_f32.spare = <sem_kd_item_f32 *> items + tree.n_points
         build_f32.tiles, build_f32.boxes = <float *> tree.tiles, <float *> tree.boxes
         build_f32.nodes = tree.nodes
         sem_kd_open_root_f32(&build_f32, level[0])
@@ -243,6 +246,7 @@ cdef int _grow(floating *points, floating *moved, void *items, KDTree tree, _Scr
         build_f64.leaf_size = tree.leaf_size
         build_f64.points[0], build_f64.points[1] = points, moved
         build_f64.rows, build_f64.items = tree.perm, <sem_kd_item_f64 *> items
+        build_f64.spare = <sem_kd_item_f64 *> items + tree.n_points
         build_f64.tiles, build_f64.boxes = <double *> tree.tiles, <double *> tree.boxes
         build_f64.nodes = tree.nodes
         sem_kd_open_root_f64(&build_f64, level[0])
@@ -310,7 +314,7 @@ def build_tree(
     tree.metric, tree.p = metric, p
     tree.allocate()
     scratch = _Scratch(
-        n * d, sizeof(floating), n,
+        n * d, sizeof(floating), 2 * n,
         sizeof(sem_kd_item_f32) if sizeof(floating) == 4 else sizeof(sem_kd_item_f64))
     points = <floating *> scratch.points
     for i in prange(n, schedule="static", num_threads=n_threads, nogil=True):
