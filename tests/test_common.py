@@ -13,7 +13,7 @@ from warnings import catch_warnings, filterwarnings, simplefilter
 
 import pytest
 from scipy.linalg import LinAlgWarning
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import estimator_checks as checks
@@ -154,7 +154,7 @@ def test_all_zero_sample_weights_are_refused(estimator):
 @each(INSTANCES)
 def test_read_only_input_is_left_alone_when_no_copy_is_asked_for(estimator):
     in_place = {"copy", "copy_x", "copy_X"} & set(estimator.get_params())
-    estimator = type(estimator)(**(estimator.get_params() | dict.fromkeys(in_place, False)))
+    estimator = clone(estimator).set_params(**dict.fromkeys(in_place, False))
     run(checks.check_inplace_ensure_writeable, estimator)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from digests import digest
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -119,7 +120,7 @@ def test_caller_data_and_parameters_are_not_written_to(estimator, iris):
 @each(NATIVE)
 def test_pickle_keeps_predictions_and_holds_no_compiled_object(estimator, iris):
     X, y = iris
-    estimator = type(estimator)(**estimator.get_params()).fit(X, y)
+    estimator = clone(estimator).fit(X, y)
     stored = pickle.dumps(estimator)
     assert b"_native" not in stored
     copy = pickle.load(io.BytesIO(stored))
@@ -131,7 +132,7 @@ def test_pickle_keeps_predictions_and_holds_no_compiled_object(estimator, iris):
 @each(INSTANCES)
 def test_pipeline_in_grid_search_fits(estimator, iris):
     X, y = iris
-    pipeline = make_pipeline(MinMaxScaler(), type(estimator)(**estimator.get_params()))
+    pipeline = make_pipeline(MinMaxScaler(), clone(estimator))
     scoring = None if hasattr(estimator, "score") else (lambda fitted, X, y=None: 0.0)
     search = GridSearchCV(pipeline, {"minmaxscaler__clip": [False, True]}, cv=2, scoring=scoring)
     search.fit(X, y)

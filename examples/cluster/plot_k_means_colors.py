@@ -27,7 +27,7 @@ print(f"{len(pixels)} pixels, {len(colors)} different colours")
 # %%
 # All pixels, and different colours with weights
 # ----------------------------------------------
-# Both fits draw the same seeds, because equal rows are merged before anything is drawn.
+# Both fits draw the same seeds, because rows are drawn in an order that their content fixes.
 
 
 def timed(X, sample_weight=None):

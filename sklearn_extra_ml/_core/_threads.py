@@ -53,6 +53,19 @@ def single_threaded_blas():
         yield
 
 
+@contextmanager
+def library_threads():
+    """Hold OpenMP of other libraries to one thread in a child made by ``fork``; else change nothing.
+
+    Their parallel regions would wait there for ever, as ours would.
+    """
+    if os.getpid() == _IMPORT_PID:
+        yield
+    else:
+        with _threadpool_controller().limit(limits=1, user_api="openmp"):
+            yield
+
+
 def threads_for_rows(n_rows, n_jobs=None):
     """Return `effective_n_threads`, but 1 for data so small that waking threads costs more."""
     return effective_n_threads(n_jobs) if n_rows >= 1000 else 1

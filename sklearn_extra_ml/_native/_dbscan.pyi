@@ -4,9 +4,18 @@ from numpy.typing import NDArray
 from ._kd_tree import KDTree
 
 def mark_tight_nodes(tree: KDTree, sure: float, tight: NDArray[np.uint8]) -> None: ...
+def root_box(tree: KDTree, box: NDArray[np.float64]) -> None: ...
+def narrow_tiles(
+    tree: KDTree,
+    center: NDArray[np.float64],
+    eps: float,
+    out: NDArray[np.float32],
+    n_threads: int,
+) -> None: ...
 def count_core_points(
     tree: KDTree,
     rule: object,
+    narrow: object | None,
     tight: NDArray[np.uint8],
     weights: NDArray[np.float64] | None,
     min_samples: float,
@@ -19,6 +28,7 @@ def count_core_points(
 def link_core_points(
     tree: KDTree,
     rule: object,
+    narrow: object | None,
     tight: NDArray[np.uint8],
     core: NDArray[np.uint16],
     parent: NDArray[np.int32],
@@ -34,10 +44,12 @@ def number_components(
 def label_queries(
     tree: KDTree,
     rule: object,
+    narrow: object | None,
     tight: NDArray[np.uint8],
     core: NDArray[np.uint16],
     position_labels: NDArray[np.int32],
     queries: KDTree,
+    narrow_queries: NDArray[np.float32] | None,
     wanted: NDArray[np.uint16],
     labels: NDArray[np.intp],
     n_threads: int,

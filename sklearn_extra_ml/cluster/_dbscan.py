@@ -394,6 +394,7 @@ class DBSCAN(
             tree = _density.grow_tree(X, search.metric, n_threads)
         return _density.cluster_by_tree(
             tree,
+            X,
             search.rule,
             self.min_samples,
             sample_weight,

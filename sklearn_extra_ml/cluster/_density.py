@@ -17,6 +17,8 @@ from .._core._spatial import SpatialIndex
 from .._native import _dbscan, _kd_tree
 
 LEAF_SIZE = 2 * _kd_tree.TILE
+NARROW_FEATURES = 6  # from here on, distances cost more than walking
+SPARSE_CORE = 0.7  # share of core points up to which they get a tree of their own, there
 _EPS = np.finfo(np.float64).eps / 2  # unit roundoff
 
 
@@ -109,6 +111,60 @@ def grow_tree(X, metric, n_threads):
     return index.tree
 
 
+def tree_metric(tree):
+    """Return the `TreeMetric` of a tree."""
+    name = next(name for name, code in _kd_tree.METRICS.items() if code == tree.metric)
+    return TreeMetric(name, tree.p)
+
+
+class Narrow(NamedTuple):
+    """The float32 filter of many-dimensional trees: see `sem_dbscan.h`.
+
+    `tiles` are the points less `center`, in units of eps; pairs whose squared distance is at most
+    `sure` are within eps, beyond `possible` they are not, whatever float32 rounded.
+    """
+
+    tiles: np.ndarray
+    sure: float
+    possible: float
+    center: np.ndarray
+
+
+def make_narrow(tree, rule, n_threads, queries=None):
+    """Return the `Narrow` of a tree, None where it would not pay or not exclude enough.
+
+    A coordinate is off by half a step of float32 at the data's half width, a difference by twice
+    that and its own rounding; the sum adds a step per feature.
+    """
+    n_features = tree.n_features
+    if tree.metric != _kd_tree.METRICS["euclidean"] or n_features < NARROW_FEATURES:
+        return None
+    box = np.empty((2, n_features))
+    _dbscan.root_box(tree, box)
+    center = box[0] / 2 + box[1] / 2
+    reach = box[1] - center
+    if queries is not None:
+        _dbscan.root_box(queries, box)
+        reach = np.maximum(reach, np.abs(box - center).max(axis=0))
+    step = float(np.finfo(np.float32).eps)
+    off = 2 * step * float(np.linalg.norm(reach / rule.eps)) + (n_features + 8) * step
+    if not off < 0.05:
+        return None
+    sure, possible = (
+        math.sqrt(rule.sure) / rule.eps - off,
+        math.sqrt(rule.possible) / rule.eps + off,
+    )
+    tiles = narrow_tiles(tree, center, rule, n_threads)
+    return Narrow(tiles, max(sure, 0.0) ** 2, possible**2, center)
+
+
+def narrow_tiles(tree, center, rule, n_threads):
+    """Return the float32 tiles of a tree for a `Narrow` about `center`."""
+    tiles = np.empty(_n_tiles(tree) * _kd_tree.TILE * tree.n_features, dtype=np.float32)
+    _dbscan.narrow_tiles(tree, center, rule.eps, tiles, n_threads)
+    return tiles
+
+
 def _n_tiles(tree):
     return -(-tree.n_points // _kd_tree.TILE)
 
@@ -173,46 +229,77 @@ def _tight_nodes(tree, rule):
     return tight
 
 
-def _pass_over(tree, rule, min_samples, weights, is_core_row, n_threads, stage):
-    """Run the three passes. Returns the `Clusters`, and whether a doubtful pair was met."""
-    tight = _tight_nodes(tree, rule)
+def _find_core(tree, shared, min_samples, weights, is_core_row, n_threads):
+    """Pass 1: return the bits of the core points, and whether a doubtful pair was met."""
     core, undecided = (np.empty(_n_tiles(tree), dtype=np.uint16) for _ in range(2))
-    with stage("core points"):
-        doubt = _dbscan.count_core_points(
-            tree, rule, tight, *_weight_arguments(weights, min_samples), core, undecided, n_threads
-        )
-        if undecided.any():
-            rows = np.flatnonzero(_bits_to_rows(undecided, tree))
-            chosen = np.zeros(tree.n_points, dtype=bool)
-            chosen[rows] = is_core_row(rows)
-            core |= _rows_to_bits(chosen, tree)
-    labels = np.empty(tree.n_points, dtype=np.intp)
+    doubt = _dbscan.count_core_points(
+        *shared,
+        weights.values,
+        float(min_samples),
+        weights.tolerance,
+        weights.is_signed,
+        core,
+        undecided,
+        n_threads,
+    )
+    if undecided.any():
+        rows = np.flatnonzero(_bits_to_rows(undecided, tree))
+        chosen = np.zeros(tree.n_points, dtype=bool)
+        chosen[rows] = is_core_row(rows)
+        core |= _rows_to_bits(chosen, tree)
+    return core, doubt
+
+
+def _link_core(tree, shared, core, n_threads):
+    """Pass 2: return labels by row (-1 but for core points) and by position, and the doubt."""
     parent = np.empty(tree.n_points, dtype=np.int32)
+    doubt = _dbscan.link_core_points(*shared, core, parent, n_threads)
+    labels = np.empty(tree.n_points, dtype=np.intp)
+    position_labels = np.empty(tree.n_points, dtype=np.int32)
+    _dbscan.number_components(tree, core, parent, labels, position_labels)
+    return labels, position_labels, doubt
+
+
+def _pass_over(tree, X, rule, min_samples, weights, is_core_row, n_threads, stage):
+    """Run the three passes. Returns the `Clusters`, and whether a doubtful pair was met."""
+    narrow = make_narrow(tree, rule, n_threads)
+    shared = (tree, rule, narrow, _tight_nodes(tree, rule))
+    with stage("core points"):
+        core, doubt = _find_core(tree, shared, min_samples, weights, is_core_row, n_threads)
+    is_core = _bits_to_rows(core, tree)
+    wanted = _all_lanes(tree) & ~core
+    among, rows = tree, slice(None)
     with stage("components"):
-        doubt |= _dbscan.link_core_points(tree, rule, tight, core, parent, n_threads)
-        position_labels = np.empty(tree.n_points, dtype=np.int32)
-        _dbscan.number_components(tree, core, parent, labels, position_labels)
+        if narrow is not None and 0 < is_core.mean() < SPARSE_CORE:
+            # Distances are the work, and those to other points are of no use from here on.
+            rows = np.flatnonzero(is_core)
+            among = grow_tree(X[rows], tree_metric(tree), n_threads)
+            narrow = make_narrow(among, rule, n_threads, tree)
+            shared = (among, rule, narrow, _tight_nodes(among, rule))
+            core = _all_lanes(among)
+        found, position_labels, doubtful = _link_core(among, shared, core, n_threads)
+        labels = np.full(tree.n_points, -1, dtype=np.intp)
+        labels[rows] = found
     with stage("border points"):
-        doubt |= _dbscan.label_queries(
-            tree,
-            rule,
-            tight,
-            core,
-            position_labels,
-            tree,
-            _all_lanes(tree) & ~core,
-            labels,
-            n_threads,
+        tiles = narrow and (
+            narrow.tiles if among is tree else narrow_tiles(tree, narrow.center, rule, n_threads)
         )
-    return Clusters(_bits_to_rows(core, tree), labels), doubt
-
-
-def _weight_arguments(weights, min_samples):
-    return weights.values, float(min_samples), weights.tolerance, weights.is_signed
+        doubtful |= _dbscan.label_queries(
+            *shared, core, position_labels, tree, tiles, wanted, labels, n_threads
+        )
+    return Clusters(is_core, labels), doubt | doubtful
 
 
 def cluster_by_tree(
-    tree, rule, min_samples, sample_weight=None, *, is_core_row=None, n_threads=1, stage=nullcontext
+    tree,
+    X,
+    rule,
+    min_samples,
+    sample_weight=None,
+    *,
+    is_core_row=None,
+    n_threads=1,
+    stage=nullcontext,
 ):
     """Return the density `Clusters` of the points of a tree, None where only scikit-learn can tell.
 
@@ -221,6 +308,8 @@ def cluster_by_tree(
     Parameters
     ----------
     tree : KDTree
+        Of `X`, by `grow_tree`.
+    X : ndarray of shape (n, d)
     rule : Rule
     min_samples : int
     sample_weight : ndarray of shape (n,), default=None
@@ -237,7 +326,7 @@ def cluster_by_tree(
     """
     weights = order_weights(tree, sample_weight)
     arguments = (min_samples, weights, is_core_row, n_threads)
-    found, doubt = _pass_over(tree, rule, *arguments, stage)
+    found, doubt = _pass_over(tree, X, rule, *arguments, stage)
     if not doubt:
         return found
     if weights.is_signed:
@@ -245,7 +334,7 @@ def cluster_by_tree(
     # More neighbours make more core points and join more of them: if the fewest and the most
     # neighbours that any rounding allows give the same labels, so does every rounding.
     fewest, most = (
-        _pass_over(tree, rule.exactly(bound), *arguments, nullcontext)[0]
+        _pass_over(tree, X, rule.exactly(bound), *arguments, nullcontext)[0]
         for bound in (rule.sure, rule.possible)
     )
     same = np.array_equal(fewest.is_core, most.is_core) and np.array_equal(
@@ -263,13 +352,16 @@ def label_new_points(core_points, core_labels, X, rule, metric, n_threads):
     position_labels = np.empty(tree.n_points)
     _dbscan.rows_to_positions(tree, core_labels.astype(np.float64), position_labels)
     labels = np.empty(queries.n_points, dtype=np.intp)
+    narrow = make_narrow(tree, rule, n_threads, queries)
     _dbscan.label_queries(
         tree,
         rule,
+        narrow,
         _tight_nodes(tree, rule),
         _all_lanes(tree),
         position_labels.astype(np.int32),
         queries,
+        narrow and narrow_tiles(queries, narrow.center, rule, n_threads),
         _all_lanes(queries),
         labels,
         n_threads,

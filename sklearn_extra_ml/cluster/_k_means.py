@@ -500,8 +500,8 @@ class KMeans(
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_clusters)
-            Euclidean distances in the units of X, from differences, not from products: a row that is
-            a centre is at distance zero.
+            Euclidean distances in the units of X, from differences, not from products: a row that
+            is a centre is at distance zero.
         """
         X = self._check_test_data(X)
         rows, centers = self._against(X)

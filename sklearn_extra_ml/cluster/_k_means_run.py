@@ -77,7 +77,7 @@ def run_k_means(
         placed = clusters
         if not clusters.counts.all():
             placed = relocate_empty(rows, sample_weight, centers, labels, clusters, n_threads)
-        average_centers(placed.sums, placed.weights, centers, new_centers, shift, n_threads)
+        average_centers(placed.sums, placed.weights, centers, new_centers, shift)
         assignment.follow(new_centers, shift)
         if verbose:
             inertia = total_inertia(rows, sample_weight, centers, labels, n_threads)

@@ -53,7 +53,7 @@ class Bounds(NamedTuple):
 
 
 class ClusterSums(NamedTuple):
-    """Raw statistics of the clusters; the second half of `sums`, `weights` holds what rounding lost.
+    """Raw statistics of the clusters; the second halves of two of them hold what rounding lost.
 
     sums : (2, n_clusters, n_features), weighted sums of centred rows
     weights : (2, n_clusters), sums of weights

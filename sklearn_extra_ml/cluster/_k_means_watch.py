@@ -8,8 +8,8 @@ __all__ = ["Watch", "fitted_centers"]
 def fitted_centers(offset, means, dtype):
     """Return the attributes that the methods after `fit` need, by name.
 
-    `means` are the centres in double precision, centred by `offset`. The centred ones in `dtype` are
-    kept beside `cluster_centers_`, whose rounding far from the origin must not reach a label.
+    `means` are the centres in double precision, centred by `offset`. The centred ones in `dtype`
+    are kept beside `cluster_centers_`, whose rounding far from the origin must not reach a label.
     """
     public = (means + offset).astype(dtype)
     return {

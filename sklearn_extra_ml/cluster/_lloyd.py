@@ -14,8 +14,8 @@ from ._k_means_steps import Bounds, label_rows
 
 __all__ = ["LloydAssignment"]
 
-# Below so many multiply-adds for a row, all distances cost less than a look at the bounds. Measured.
-MIN_WORK_FOR_BOUNDS = 100
+# Below so many multiply-adds for a row, all distances cost less than a look at the bounds.
+MIN_WORK_FOR_BOUNDS = 150
 
 
 class LloydAssignment:

@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.neighbors import sort_graph_by_row_values
 
+from .._core._threads import library_threads
 from .._native import _dbscan
 from ._density import Clusters
 
@@ -31,7 +32,7 @@ def search_in(neighbors, X):
     def search(rows):
         # All rows as one array are compared through other routines: take those, as scikit-learn.
         block = X if len(rows) == X.shape[0] else X[rows]
-        with config_context(working_memory=working_memory):
+        with config_context(working_memory=working_memory), library_threads():
             return list(neighbors.radius_neighbors(block, return_distance=False))
 
     return search

@@ -354,8 +354,8 @@ class RANSACRegressor(
             X,
             y,
             validate_separately=(
-                {"accept_sparse": "csr", "ensure_all_finite": linear},
-                {"ensure_2d": False, "ensure_all_finite": linear},
+                {"accept_sparse": "csr", "ensure_all_finite": linear, "order": "C"},
+                {"ensure_2d": False},
             ),
         )
         check_consistent_length(X, y)
@@ -573,7 +573,9 @@ class RANSACRegressor(
 
     def _check_call(self, method, X, params):
         check_is_fitted(self)
-        X = validate_data(self, X, ensure_all_finite=False, accept_sparse=True, reset=False)
+        X = validate_data(
+            self, X, ensure_all_finite=False, accept_sparse=True, order="C", reset=False
+        )
         raise_for_params(params, self, method)
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, method, **params)["estimator"][method]

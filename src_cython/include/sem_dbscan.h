@@ -23,6 +23,11 @@
  * common on decimal grids, never seen elsewhere), its answer depends on where its nodes end.
  * Such a pair is met by its `rule` (below), decided by the plain comparison, and reported; the
  * caller then finds out whether it mattered.
+ *
+ * In many dimensions boxes exclude little and distances are the work. There a float32 copy of the
+ * tiles, scaled by eps, decides all pairs but those that its rounding could move across eps; these
+ * go to float64. Differences are squared (not expanded into norms and products), so the error
+ * stays small beside eps wherever the data lie.
  */
 #ifndef SEM_DBSCAN_H
 #define SEM_DBSCAN_H
@@ -115,6 +120,12 @@ SEM_INLINE void sem_unite(int32_t *parent, int32_t a, int32_t b)
 typedef struct {
     const sem_kd_tree_f64 *tree;
     sem_dbscan_rule rule;
+    /* the float32 filter, or NULL: tiles of (x - center) / eps, and the squares between which a pair
+     * is decided in float64 */
+    const float *narrow;
+    const float *narrow_queries; /* of pass 3's queries */
+    float narrow_sure;
+    float narrow_possible;
     /* pass 1 */
     const double *weights;      /* of each position, or NULL: all one */
     const double *node_weights; /* of each node, or NULL: number of points */
@@ -149,6 +160,40 @@ static SEM_UNUSED int sem_dbscan_disagree(const sem_kd_tree_f64 *tree, const sem
     return (reduced <= rule->reduced) != (pow(sum, 1.0 / p) <= rule->eps);
 }
 
+/* Decide, in float64, lanes that the float32 filter left open (Euclidean only). */
+static SEM_UNUSED uint32_t sem_dbscan_decide_wide(const sem_kd_tree_f64 *tree,
+                                                  const sem_dbscan_rule *rule, const double *tile,
+                                                  uint32_t open, const double *point, int *doubt)
+{
+    uint32_t within = 0;
+    for (; open; open &= open - 1) {
+        const int lane = SEM_CTZ(open);
+        double reduced = 0;
+        for (ptrdiff_t f = 0; f < tree->n_features; f++) {
+            const double diff = tile[f * SEM_TILE + lane] - point[f];
+            reduced += diff * diff;
+        }
+        if (reduced <= rule->reduced)
+            within |= UINT32_C(1) << lane;
+        if (reduced > rule->sure && reduced <= rule->possible)
+            *doubt |= sem_dbscan_disagree(tree, rule, reduced, tile, lane, point);
+    }
+    return within;
+}
+
+/* Write the tiles of the float32 filter: (x - center) / eps. */
+static SEM_UNUSED void sem_dbscan_narrow(const sem_kd_tree_f64 *tree, const double *center,
+                                         double eps, ptrdiff_t first, ptrdiff_t last, float *out)
+{
+    const ptrdiff_t d = tree->n_features;
+    for (ptrdiff_t tile = first; tile < last; tile++)
+        for (ptrdiff_t f = 0; f < d; f++)
+            for (int lane = 0; lane < SEM_TILE; lane++) {
+                const ptrdiff_t at = (tile * d + f) * SEM_TILE + lane;
+                out[at] = (float)((tree->tiles[at] - center[f]) / eps);
+            }
+}
+
 /* Decide the lanes of `open`, which lie between the rule's sure and possible bounds. */
 static SEM_UNUSED uint32_t sem_dbscan_decide(const sem_kd_tree_f64 *tree,
                                              const sem_dbscan_rule *rule, const double *reduced,
@@ -173,11 +218,11 @@ static SEM_UNUSED uint32_t sem_dbscan_decide(const sem_kd_tree_f64 *tree,
 #define SEM_BODY "sem_dbscan_body.h"
 #include "sem_per_isa.h"
 
-/* Number of floats that a pass needs as scratch, per thread. */
-static SEM_UNUSED ptrdiff_t sem_dbscan_scratch(ptrdiff_t n_features, ptrdiff_t leaf_size)
+/* Number of doubles that a pass needs as scratch, per thread: a box, the points of a tile, and both
+ * again in float32. */
+static SEM_UNUSED ptrdiff_t sem_dbscan_scratch(ptrdiff_t n_features)
 {
-    const ptrdiff_t n_points = leaf_size > SEM_TILE ? leaf_size : SEM_TILE;
-    return (n_points + 3) * n_features;
+    return (3 + SEM_TILE + SEM_TILE / 2) * n_features + 8;
 }
 
 /* Pass 1 over the tiles [first, last). Return whether a doubtful pair was met. */

@@ -3,11 +3,112 @@
 
 #include "sem_lanes.h"
 
-/* Lanes of a tile within eps of a point. */
-SEM_INLINE uint32_t SEM_K(sem_dbscan_within)(const sem_dbscan *w, const double *tile,
-                                             const double *point, uint32_t valid,
-                                             const ptrdiff_t d, const int metric, int *doubt)
+/* Squares of float32 distances between `n` queries and the lanes of a tile, as masks: at most
+ * `sure`, at most `possible`. Given up once every lane is too far from every query. */
+SEM_INLINE void SEM_K(sem_dbscan_filter)(const float *tile, const float *const *queries,
+                                         const int n, const ptrdiff_t d, const float sure,
+                                         const float possible, uint32_t *out_sure,
+                                         uint32_t *out_possible)
 {
+#if defined(__AVX512F__)
+    __m512 sum[4];
+    for (int q = 0; q < n; q++)
+        sum[q] = _mm512_setzero_ps();
+    for (ptrdiff_t f = 0; f < d;) {
+        for (const ptrdiff_t stop = f + 8 < d ? f + 8 : d; f < stop; f++) {
+            const __m512 t = _mm512_loadu_ps(tile + f * SEM_TILE);
+            for (int q = 0; q < n; q++) {
+                const __m512 diff = _mm512_sub_ps(t, _mm512_set1_ps(queries[q][f]));
+                sum[q] = _mm512_fmadd_ps(diff, diff, sum[q]);
+            }
+        }
+        uint32_t any = 0;
+        for (int q = 0; q < n; q++) {
+            out_possible[q] = _mm512_cmp_ps_mask(sum[q], _mm512_set1_ps(possible), _CMP_LE_OQ);
+            any |= out_possible[q];
+        }
+        if (!any)
+            break;
+    }
+    for (int q = 0; q < n; q++)
+        out_sure[q] = _mm512_cmp_ps_mask(sum[q], _mm512_set1_ps(sure), _CMP_LE_OQ) &
+                      out_possible[q];
+#elif defined(__AVX2__) && defined(__FMA__)
+    __m256 sum[4][2];
+    for (int q = 0; q < n; q++)
+        sum[q][0] = sum[q][1] = _mm256_setzero_ps();
+    for (ptrdiff_t f = 0; f < d;) {
+        for (const ptrdiff_t stop = f + 8 < d ? f + 8 : d; f < stop; f++) {
+            const __m256 low = _mm256_loadu_ps(tile + f * SEM_TILE);
+            const __m256 high = _mm256_loadu_ps(tile + f * SEM_TILE + 8);
+            for (int q = 0; q < n; q++) {
+                const __m256 x = _mm256_set1_ps(queries[q][f]);
+                const __m256 a = _mm256_sub_ps(low, x), b = _mm256_sub_ps(high, x);
+                sum[q][0] = _mm256_fmadd_ps(a, a, sum[q][0]);
+                sum[q][1] = _mm256_fmadd_ps(b, b, sum[q][1]);
+            }
+        }
+        uint32_t any = 0;
+        for (int q = 0; q < n; q++) {
+            out_possible[q] = 0;
+            for (int part = 0; part < 2; part++)
+                out_possible[q] |= (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(
+                                       sum[q][part], _mm256_set1_ps(possible), _CMP_LE_OQ))
+                                   << (8 * part);
+            any |= out_possible[q];
+        }
+        if (!any)
+            break;
+    }
+    for (int q = 0; q < n; q++) {
+        out_sure[q] = 0;
+        for (int part = 0; part < 2; part++)
+            out_sure[q] |= (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(
+                               sum[q][part], _mm256_set1_ps(sure), _CMP_LE_OQ))
+                           << (8 * part);
+        out_sure[q] &= out_possible[q];
+    }
+#else
+    for (int q = 0; q < n; q++) {
+        float sum[SEM_TILE] = {0};
+        for (ptrdiff_t f = 0; f < d; f++)
+            for (int lane = 0; lane < SEM_TILE; lane++) {
+                const float diff = tile[f * SEM_TILE + lane] - queries[q][f];
+                sum[lane] += diff * diff;
+            }
+        out_sure[q] = out_possible[q] = 0;
+        for (int lane = 0; lane < SEM_TILE; lane++) {
+            out_possible[q] |= (uint32_t)(sum[lane] <= possible) << lane;
+            out_sure[q] |= (uint32_t)(sum[lane] <= sure) << lane;
+        }
+    }
+#endif
+}
+
+/* Lanes within eps after the filter. */
+SEM_INLINE uint32_t SEM_K(sem_dbscan_settle)(const sem_dbscan *w, const double *tile,
+                                             const double *point, uint32_t sure,
+                                             uint32_t possible, int *doubt)
+{
+    return possible == sure ? sure
+                            : sure | sem_dbscan_decide_wide(w->tree, &w->rule, tile,
+                                                            possible & ~sure, point, doubt);
+}
+
+/* Lanes within eps of a point, of the tile that starts at a position. `narrow`: the point as the
+ * filter takes it. */
+SEM_INLINE uint32_t SEM_K(sem_dbscan_within)(const sem_dbscan *w, ptrdiff_t start,
+                                             const double *point, const float *narrow,
+                                             uint32_t valid, const ptrdiff_t d, const int metric,
+                                             int *doubt)
+{
+    const double *tile = w->tree->tiles + start * d;
+    if (metric == SEM_EUCLIDEAN && d > 3 && w->narrow) {
+        uint32_t sure = 0, possible = 0;
+        SEM_K(sem_dbscan_filter)(w->narrow + start * d, &narrow, 1, d, w->narrow_sure,
+                                 w->narrow_possible, &sure, &possible);
+        return SEM_K(sem_dbscan_settle)(w, tile, point, sure & valid, possible & valid, doubt);
+    }
     double reduced[SEM_TILE];
     uint32_t possible = valid;
     if (d <= 4 || metric == SEM_MINKOWSKI) {
@@ -81,6 +182,7 @@ typedef struct {
     double sum[SEM_TILE];
     double size[SEM_TILE]; /* of absolute weights, when some are negative */
     const double *points;  /* (SEM_TILE, d) */
+    const float *narrow;   /* (SEM_TILE, d), for the filter */
     ptrdiff_t first;       /* position of lane 0 */
     uint32_t active;       /* lanes whose sum is still wanted */
 } SEM_K(sem_dbscan_sums);
@@ -123,6 +225,18 @@ SEM_INLINE void SEM_K(sem_dbscan_add_hits)(sem_dbscan *w, SEM_K(sem_dbscan_sums)
     }
 }
 
+/* Take up to four lanes from `lanes` for the filter; the last is repeated. Returns how many. */
+SEM_INLINE int SEM_K(sem_dbscan_group)(uint32_t *lanes, const float *narrow, const ptrdiff_t d,
+                                       int *group, const float **queries)
+{
+    int n = 0;
+    for (; *lanes && n < 4; *lanes &= *lanes - 1)
+        group[n++] = SEM_CTZ(*lanes);
+    for (int q = 0; q < 4; q++)
+        queries[q] = narrow + group[q < n ? q : n - 1] * d;
+    return n;
+}
+
 SEM_INLINE void SEM_K(sem_dbscan_count_leaf)(sem_dbscan *w, SEM_K(sem_dbscan_sums) * s,
                                              const double *query_tile, int32_t leaf,
                                              const ptrdiff_t d, const int metric, int *doubt)
@@ -132,6 +246,26 @@ SEM_INLINE void SEM_K(sem_dbscan_count_leaf)(sem_dbscan *w, SEM_K(sem_dbscan_sum
     double nearest[SEM_TILE];
     sem_kd_tile_box_min_f64(query_tile, box, d, metric, w->tree->p, nearest);
     uint32_t lanes = SEM_K(sem_lanes_le)(nearest, w->rule.possible) & s->active;
+    while (metric == SEM_EUCLIDEAN && d > 3 && w->narrow && lanes) {
+        int group[4];
+        const float *queries[4];
+        const int n = SEM_K(sem_dbscan_group)(&lanes, s->narrow, d, group, queries);
+        for (ptrdiff_t start = at->start; start < at->end; start += SEM_TILE) {
+            uint32_t sure[4], possible[4];
+            SEM_K(sem_dbscan_filter)(w->narrow + start * d, queries, 4, d, w->narrow_sure,
+                                     w->narrow_possible, sure, possible);
+            const uint32_t valid = SEM_K(sem_dbscan_valid)(start, at->end);
+            for (int q = 0; q < n; q++) {
+                if (!(possible[q] & valid) || !(s->active >> group[q] & 1))
+                    continue;
+                SEM_K(sem_dbscan_add_hits)(
+                    w, s, group[q], start,
+                    SEM_K(sem_dbscan_settle)(w, w->tree->tiles + start * d,
+                                             s->points + group[q] * d, sure[q] & valid,
+                                             possible[q] & valid, doubt));
+            }
+        }
+    }
     for (; lanes; lanes &= lanes - 1) {
         const int lane = SEM_CTZ(lanes);
         const uint32_t bit = UINT32_C(1) << lane;
@@ -142,9 +276,9 @@ SEM_INLINE void SEM_K(sem_dbscan_count_leaf)(sem_dbscan *w, SEM_K(sem_dbscan_sum
             continue;
         }
         for (ptrdiff_t start = at->start; start < at->end && s->active & bit; start += SEM_TILE) {
-            const uint32_t hits = SEM_K(sem_dbscan_within)(
-                w, w->tree->tiles + start * d, point, SEM_K(sem_dbscan_valid)(start, at->end), d,
-                metric, doubt);
+            const uint32_t hits =
+                SEM_K(sem_dbscan_within)(w, start, point, NULL,
+                                         SEM_K(sem_dbscan_valid)(start, at->end), d, metric, doubt);
             if (hits)
                 SEM_K(sem_dbscan_add_hits)(w, s, lane, start, hits);
         }
@@ -157,17 +291,23 @@ SEM_INLINE void SEM_K(sem_dbscan_count_tile)(sem_dbscan *w, ptrdiff_t tile_idx, 
     const sem_kd_tree_f64 *tree = w->tree;
     const ptrdiff_t first = tile_idx * SEM_TILE;
     const double *query_tile = tree->tiles + first * d;
-    double *box = scratch, *points = scratch + 2 * d;
+    double *box = scratch, *points = scratch + 3 * d;
+    float *narrow = (float *)(points + SEM_TILE * d);
     SEM_K(sem_dbscan_sums) s;
     s.points = points;
+    s.narrow = narrow;
     s.first = first;
     s.active = SEM_K(sem_dbscan_valid)(first, tree->n_points) & ~(uint32_t)w->core[tile_idx];
     if (!s.active)
         return;
     for (int lane = 0; lane < SEM_TILE; lane++)
         s.sum[lane] = s.size[lane] = 0;
-    for (uint32_t lanes = s.active; lanes; lanes &= lanes - 1)
+    for (uint32_t lanes = s.active; lanes; lanes &= lanes - 1) {
         sem_kd_gather_f64(query_tile, d, SEM_CTZ(lanes), points + SEM_CTZ(lanes) * d);
+        if (w->narrow)
+            sem_kd_gather_f32(w->narrow + first * d, d, SEM_CTZ(lanes),
+                              narrow + SEM_CTZ(lanes) * d);
+    }
     sem_kd_tile_box_f64(query_tile, d,
                         (int)(tree->n_points - first < SEM_TILE ? tree->n_points - first
                                                                 : SEM_TILE),
@@ -210,7 +350,7 @@ SEM_INLINE void SEM_K(sem_dbscan_count_tile)(sem_dbscan *w, ptrdiff_t tile_idx, 
 
 /* ---- pass 2 -------------------------------------------------------------------------------- */
 
-/* Whether a core point below `root` lies within eps of a point. `box`: the point twice. */
+/* Whether a core point below `root` lies within eps of a point (`sem_dbscan_point_box`). */
 SEM_INLINE int SEM_K(sem_dbscan_reaches)(const sem_dbscan *w, const double *box, int32_t root,
                                          const ptrdiff_t d, const int metric, int *doubt)
 {
@@ -233,21 +373,25 @@ SEM_INLINE int SEM_K(sem_dbscan_reaches)(const sem_dbscan *w, const double *box,
         for (ptrdiff_t start = tree->nodes[node].start; start < tree->nodes[node].end;
              start += SEM_TILE) {
             const uint32_t core = w->core[start / SEM_TILE];
-            if (core && SEM_K(sem_dbscan_within)(w, tree->tiles + start * d, box, core, d, metric,
-                                                 doubt))
+            if (core && SEM_K(sem_dbscan_within)(w, start, box, (const float *)(box + 2 * d), core,
+                                                 d, metric, doubt))
                 return 1;
         }
     }
     return 0;
 }
 
-/* Copy a point as a box without extent: what the bounds between boxes take. */
+/* Copy a point as a box without extent, which the bounds between boxes take: (2, d), and behind it,
+ * in float32, for the filter. */
 SEM_INLINE void SEM_K(sem_dbscan_point_box)(const sem_dbscan *w, ptrdiff_t position, double *box,
                                             const ptrdiff_t d)
 {
     sem_kd_gather_f64(w->tree->tiles + position / SEM_TILE * SEM_TILE * d, d,
                       (int)(position % SEM_TILE), box);
     memcpy(box + d, box, (size_t)d * sizeof *box);
+    if (w->narrow)
+        sem_kd_gather_f32(w->narrow + position / SEM_TILE * SEM_TILE * d, d,
+                          (int)(position % SEM_TILE), (float *)(box + 2 * d));
 }
 
 /* Whether a core point below `a` lies within eps of a core point below `b`. */
@@ -331,8 +475,8 @@ SEM_INLINE void SEM_K(sem_dbscan_link_leaf)(sem_dbscan *w, int32_t position, con
         const uint32_t core = w->core[start / SEM_TILE];
         if (!core)
             continue;
-        uint32_t hits = SEM_K(sem_dbscan_within)(w, w->tree->tiles + start * d, point, core, d,
-                                                 metric, doubt);
+        uint32_t hits = SEM_K(sem_dbscan_within)(w, start, point, (const float *)(point + 2 * d),
+                                                 core, d, metric, doubt);
         for (; hits; hits &= hits - 1) {
             sem_unite(w->parent, position, (int32_t)start + SEM_CTZ(hits));
             if (uniform)
@@ -401,8 +545,9 @@ SEM_INLINE void SEM_K(sem_dbscan_link_inside)(sem_dbscan *w, int32_t leaf, doubl
                 const uint32_t open = (uint32_t)(todo >> shift) & 0xffff;
                 if (!open)
                     continue;
-                uint32_t hits = SEM_K(sem_dbscan_within)(w, w->tree->tiles + start * d, point,
-                                                         open, d, metric, doubt);
+                uint32_t hits = SEM_K(sem_dbscan_within)(w, start, point,
+                                                         (const float *)(point + 2 * d), open, d,
+                                                         metric, doubt);
                 reached |= (uint64_t)hits << shift;
                 todo &= ~((uint64_t)hits << shift);
                 for (; hits; hits &= hits - 1)
@@ -445,29 +590,55 @@ SEM_INLINE void SEM_K(sem_dbscan_link_unit)(sem_dbscan *w, int32_t unit, double 
 
 /* ---- pass 3 -------------------------------------------------------------------------------- */
 
+/* Lower a query's label to the lowest of the core points in `hits`. */
+SEM_INLINE void SEM_K(sem_dbscan_lower)(const sem_dbscan *w, ptrdiff_t start, uint32_t hits,
+                                        int32_t *best)
+{
+    for (; hits; hits &= hits - 1) {
+        const int32_t label = w->labels[start + SEM_CTZ(hits)];
+        *best = label < *best ? label : *best;
+    }
+}
+
 SEM_INLINE void SEM_K(sem_dbscan_label_leaf)(const sem_dbscan *w, const double *query_tile,
-                                             const double *points, int32_t leaf, uint32_t lanes,
-                                             int32_t *best, const ptrdiff_t d, const int metric,
-                                             int *doubt)
+                                             const double *points, const float *narrow,
+                                             int32_t leaf, uint32_t lanes, int32_t *best,
+                                             const ptrdiff_t d, const int metric, int *doubt)
 {
     const sem_kd_node *at = w->tree->nodes + leaf;
     double nearest[SEM_TILE];
     sem_kd_tile_box_min_f64(query_tile, SEM_K(sem_dbscan_box)(w, leaf, d), d, metric, w->tree->p,
                             nearest);
     lanes &= SEM_K(sem_lanes_le)(nearest, w->rule.possible);
-    for (; lanes; lanes &= lanes - 1) {
-        const int lane = SEM_CTZ(lanes);
-        for (ptrdiff_t start = at->start;
-             start < at->end && best[lane] > w->min_label[leaf]; start += SEM_TILE) {
+    while (metric == SEM_EUCLIDEAN && d > 3 && w->narrow && lanes) {
+        int group[4];
+        const float *queries[4];
+        const int n = SEM_K(sem_dbscan_group)(&lanes, narrow, d, group, queries);
+        for (ptrdiff_t start = at->start; start < at->end; start += SEM_TILE) {
             const uint32_t core = w->core[start / SEM_TILE];
+            uint32_t sure[4], possible[4];
             if (!core)
                 continue;
-            uint32_t hits = SEM_K(sem_dbscan_within)(w, w->tree->tiles + start * d,
-                                                     points + lane * d, core, d, metric, doubt);
-            for (; hits; hits &= hits - 1) {
-                const int32_t label = w->labels[start + SEM_CTZ(hits)];
-                best[lane] = label < best[lane] ? label : best[lane];
-            }
+            SEM_K(sem_dbscan_filter)(w->narrow + start * d, queries, 4, d, w->narrow_sure,
+                                     w->narrow_possible, sure, possible);
+            for (int q = 0; q < n; q++)
+                SEM_K(sem_dbscan_lower)(
+                    w, start,
+                    SEM_K(sem_dbscan_settle)(w, w->tree->tiles + start * d, points + group[q] * d,
+                                             sure[q] & core, possible[q] & core, doubt),
+                    best + group[q]);
+        }
+    }
+    for (; lanes; lanes &= lanes - 1) {
+        const int lane = SEM_CTZ(lanes);
+        for (ptrdiff_t start = at->start; start < at->end && best[lane] > w->min_label[leaf];
+             start += SEM_TILE) {
+            const uint32_t core = w->core[start / SEM_TILE];
+            if (core)
+                SEM_K(sem_dbscan_lower)(w, start,
+                                        SEM_K(sem_dbscan_within)(w, start, points + lane * d, NULL,
+                                                                 core, d, metric, doubt),
+                                        best + lane);
         }
     }
 }
@@ -480,12 +651,16 @@ SEM_INLINE void SEM_K(sem_dbscan_label_tile)(const sem_dbscan *w, const sem_kd_t
     const sem_kd_tree_f64 *tree = w->tree;
     const ptrdiff_t first = tile_idx * SEM_TILE, left = queries->n_points - first;
     const double *query_tile = queries->tiles + first * d;
-    double *box = scratch, *points = scratch + 2 * d;
+    double *box = scratch, *points = scratch + 3 * d;
+    float *narrow = (float *)(points + SEM_TILE * d);
     sem_kd_tile_box_f64(query_tile, d, (int)(left < SEM_TILE ? left : SEM_TILE), box);
     best += first;
     for (uint32_t lanes = wanted; lanes; lanes &= lanes - 1) {
         best[SEM_CTZ(lanes)] = INT32_MAX;
         sem_kd_gather_f64(query_tile, d, SEM_CTZ(lanes), points + SEM_CTZ(lanes) * d);
+        if (w->narrow)
+            sem_kd_gather_f32(w->narrow_queries + first * d, d, SEM_CTZ(lanes),
+                              narrow + SEM_CTZ(lanes) * d);
     }
     int32_t stack[SEM_KD_STACK];
     int depth = 0;
@@ -505,8 +680,8 @@ SEM_INLINE void SEM_K(sem_dbscan_label_tile)(const sem_dbscan *w, const sem_kd_t
         } else if (tree->nodes[node].right) {
             depth = SEM_K(sem_dbscan_descend)(w, box, node, stack, depth, d, metric);
         } else {
-            SEM_K(sem_dbscan_label_leaf)(w, query_tile, points, node, open, best, d, metric,
-                                         doubt);
+            SEM_K(sem_dbscan_label_leaf)(w, query_tile, points, narrow, node, open, best, d,
+                                         metric, doubt);
         }
     }
 }

@@ -22,8 +22,10 @@ typedef ptrdiff_t intp;
 
 #if defined(__GNUC__)
 #  define SEM_INLINE inline __attribute__((always_inline))
+#  define SEM_UNUSED __attribute__((unused)) /* each module takes what it needs of this file */
 #else
 #  define SEM_INLINE inline
+#  define SEM_UNUSED
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
 #  define SEM_UNROLL _Pragma("GCC unroll 16")
@@ -261,7 +263,7 @@ static inline void sem_prefetch(const void *start, intp bytes)
 }
 
 /* rows[]: those of the n rows whose label the bounds do not settle. */
-SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static intp sem_unsettled(const int32_t *labels, const float *upper, const float *lower,
                           const double *up_drift, const double *low_drift,
                           const double *half_gap, intp n, intp *rows)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from reference.k_means import lloyd, sq_distances
 from scipy.stats import mannwhitneyu
 from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.datasets import load_digits, load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
+from reference.k_means import lloyd, sq_distances
 from sklearn_extra_ml._core import _rows, _seeding
 from sklearn_extra_ml.cluster import KMeans, _k_means, _k_means_steps
 
@@ -382,7 +382,12 @@ def test_bad_data_raise_and_leave_the_estimator_unfitted(X, message, method):
 
 @pytest.mark.parametrize(
     "weight, message",
-    [(-np.ones(6), "Negative"), (np.zeros(6), "zero"), (np.ones(5), "shape"), (np.full(6, np.nan), "NaN")],
+    [
+        (-np.ones(6), "Negative"),
+        (np.zeros(6), "zero"),
+        (np.ones(5), "shape"),
+        (np.full(6, np.nan), "NaN"),
+    ],
 )
 def test_bad_weights_raise(weight, message):
     with pytest.raises(ValueError, match=message):

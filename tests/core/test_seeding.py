@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from reference.k_means import greedy_seeds
 
+from reference.k_means import greedy_seeds
 from sklearn_extra_ml._core._rows import DenseRows, SparseRows, coarse_offset, moments
 from sklearn_extra_ml._core._seeding import draw_distinct_rows, greedy_kmeans_plusplus
 from sklearn_extra_ml._native._seeding import ContentOrder
@@ -97,7 +97,9 @@ def test_rows_of_equal_hash_are_ordered_by_content(seed):
         order.draw(value, np.empty(0), np.linspace(0, 50, 20, endpoint=False), rows)
         drawn.append(data[rows])
     np.testing.assert_array_equal(drawn[0], drawn[1])
-    np.testing.assert_array_equal(drawn[0], X[np.lexsort(X.T[::-1])][(np.arange(20) * 2.5).astype(int)])
+    np.testing.assert_array_equal(
+        drawn[0], X[np.lexsort(X.T[::-1])][(np.arange(20) * 2.5).astype(int)]
+    )
 
 
 def test_distinct_rows_are_distinct_and_drawn_by_weight():

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from reference.spatial import core_distances, mutual_reachability, pairwise, prim
 from scipy.sparse.csgraph import minimum_spanning_tree as scipy_spanning_tree
 from sklearn.datasets import make_blobs, make_moons
 
+from reference.spatial import core_distances, mutual_reachability, pairwise, prim
 from sklearn_extra_ml._core._spatial import (
     SpatialIndex,
     minimum_spanning_tree,

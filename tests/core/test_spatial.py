@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from reference.spatial import nearest, pairwise
 
+from reference.spatial import nearest, pairwise
 from sklearn_extra_ml._core._spatial import SpatialIndex, canonical_metric
 from sklearn_extra_ml._native._kd_tree import TILE
 

@@ -151,7 +151,9 @@ def test_weights_equal_repetitions(seed):
         a = RANSACRegressor(random_state=1, **parameters).fit(X, y, sample_weight=w)
         b = RANSACRegressor(random_state=1, **parameters).fit(X.repeat(w, axis=0), y.repeat(w))
         np.testing.assert_array_equal(a.inlier_mask_.repeat(w), b.inlier_mask_)
-        np.testing.assert_allclose(a.predict(X), b.predict(X), rtol=1e-8)
+        if not isinstance(parameters.get("estimator"), DecisionTreeRegressor):
+            # A tree tells equally good splits apart by the rounding of its weighted sums.
+            np.testing.assert_allclose(a.predict(X), b.predict(X), rtol=1e-8)
         assert a.n_trials_ == b.n_trials_
 
 

@@ -1,4 +1,4 @@
-"""K-means as the textbook has it: all distances, all sums, no bounds. Double precision throughout."""
+"""K-means as the textbook has it: all distances, all sums, no bounds, double precision."""
 
 import numpy as np
 
@@ -17,7 +17,9 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=0.0):
     centers = np.array(centers, dtype=np.float64)
     weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
     labels = np.full(len(X), -1)
-    for i in range(max_iter):
+    n_iter = 0
+    while n_iter < max_iter:
+        n_iter += 1
         before, old_centers = labels, centers
         distances = sq_distances(X, centers)
         labels = distances.argmin(axis=1)
@@ -28,7 +30,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=0.0):
             break
     labels = sq_distances(X, centers).argmin(axis=1)
     inertia = weight @ ((X - centers[labels]) ** 2).sum(axis=1)
-    return labels, centers, inertia, i + 1
+    return labels, centers, inertia, n_iter
 
 
 def average(X, weight, labels, centers):

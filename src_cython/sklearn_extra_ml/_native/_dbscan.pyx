@@ -39,6 +39,10 @@ cdef extern from "sem_dbscan.h" nogil:
     ctypedef struct sem_dbscan:
         const sem_kd_tree_f64 *tree
         sem_dbscan_rule rule
+        const float *narrow
+        const float *narrow_queries
+        float narrow_sure
+        float narrow_possible
         const double *weights
         const double *node_weights
         double min_samples
@@ -56,7 +60,9 @@ cdef extern from "sem_dbscan.h" nogil:
 
     int32_t sem_find(int32_t *parent, int32_t x)
     void sem_unite(int32_t *parent, int32_t a, int32_t b)
-    intp_t sem_dbscan_scratch(intp_t n_features, intp_t leaf_size)
+    void sem_dbscan_narrow(const sem_kd_tree_f64 *tree, const double *center, double eps,
+                           intp_t first, intp_t last, float *out)
+    intp_t sem_dbscan_scratch(intp_t n_features)
     int sem_dbscan_count(sem_dbscan *work, intp_t first, intp_t last, double *scratch)
     int SEM_DBSCAN_MAX_LEAF
     int sem_dbscan_inside(sem_dbscan *work, intp_t first, intp_t last, double *scratch)
@@ -86,8 +92,8 @@ cdef class _Memory:
         free(self.at)
 
 
-cdef int _begin(sem_dbscan *work, KDTree tree, object rule, const uint8_t[::1] tight,
-                uint16_t[::1] core) except -1:
+cdef int _begin(sem_dbscan *work, KDTree tree, object rule, object narrow,
+                const uint8_t[::1] tight, uint16_t[::1] core) except -1:
     """Fill in what all passes share."""
     if tree.is_float32:
         raise TypeError("The tree must hold float64 points.")
@@ -99,16 +105,28 @@ cdef int _begin(sem_dbscan *work, KDTree tree, object rule, const uint8_t[::1] t
     work.rule = sem_dbscan_rule(rule.eps, rule.reduced, rule.sure, rule.possible, rule.always)
     work.tight = &tight[0]
     work.core = &core[0]
+    work.narrow = work.narrow_queries = NULL
+    if narrow is not None:
+        work.narrow = work.narrow_queries = _narrow_tiles(tree, narrow.tiles)
+        work.narrow_sure = narrow.sure
+        work.narrow_possible = narrow.possible
     return 0
 
 
-cdef int _run(int which, sem_dbscan *work, intp_t n_tasks, intp_t leaf_size, int n_threads,
+cdef const float *_narrow_tiles(KDTree tree, const float[::1] tiles) except NULL:
+    """Return the address of a tree's tiles in float32."""
+    if tiles.shape[0] != tree.f64.n_tiles * SEM_TILE * tree.n_features:
+        raise ValueError("The float32 tiles do not fit the tree.")
+    return &tiles[0]
+
+
+cdef int _run(int which, sem_dbscan *work, intp_t n_tasks, int n_threads,
               const sem_kd_tree_f64 *queries, const uint16_t *wanted, int32_t *best) except -1:
     """Run a pass over its tiles or units in blocks of 0.05 to 0.25 s: rare enough to cost nothing,
     short enough for Ctrl-C. Returns whether a doubtful pair was met."""
     cdef:
         intp_t per_task = 8, step = 16 * n_threads, first = 0, last, i, a, b
-        intp_t n_scratch = sem_dbscan_scratch(work.tree.n_features, leaf_size)
+        intp_t n_scratch = sem_dbscan_scratch(work.tree.n_features)
         _Memory memory = _Memory(n_threads * n_scratch * sizeof(double))
         double *scratch = <double *> memory.at
         double *own
@@ -167,9 +185,40 @@ def mark_tight_nodes(
         tight[i] = sem_kd_box_box_max_f64(box, box, d, tree.metric, tree.p) <= sure
 
 
+def root_box(
+    KDTree tree,                      # IN
+    double[:, ::1] box,               # OUT (2, n_features): lower sides, upper sides
+):
+    """Write the bounding box of all points."""
+    cdef intp_t f, d = tree.n_features
+    if tree.is_float32 or box.shape[0] != 2 or box.shape[1] != d:
+        raise ValueError("`box` needs two rows of the features of a float64 tree.")
+    for f in range(2 * d):
+        box[f // d, f % d] = tree.f64.boxes[f]
+
+
+def narrow_tiles(
+    KDTree tree,                      # IN
+    const double[::1] center,         # IN  (n_features,)
+    double eps,                       # IN
+    float[::1] out,                   # OUT (n_tiles * TILE * n_features,)
+    int n_threads,
+):
+    """Write the points, less `center` and in units of `eps`, in float32 and in the tree's layout."""
+    cdef intp_t i, n_tiles = tree.f64.n_tiles, n_blocks = (n_tiles + 255) // 256
+    if tree.is_float32 or center.shape[0] != tree.n_features:
+        raise ValueError("`center` needs one entry for each feature of a float64 tree.")
+    if out.shape[0] != n_tiles * SEM_TILE * tree.n_features:
+        raise ValueError("`out` does not fit the tree.")
+    for i in prange(n_blocks, schedule="static", num_threads=n_threads, nogil=True):
+        sem_dbscan_narrow(&tree.f64, &center[0], eps, i * 256, min((i + 1) * 256, n_tiles),
+                          &out[0])
+
+
 def count_core_points(
     KDTree tree,                      # IN
     object rule,                      # IN  `Rule`: when two points are within eps
+    object narrow,                    # IN  `Narrow`: the float32 filter; None: without
     const uint8_t[::1] tight,         # IN  (n_nodes,)
     const double[::1] weights,        # IN  (n_points,) by position; None: all one
     double min_samples,               # IN
@@ -188,7 +237,7 @@ def count_core_points(
         double *node_weights = NULL
         const sem_kd_node *node
 
-    _begin(&work, tree, rule, tight, core)
+    _begin(&work, tree, rule, narrow, tight, core)
     if undecided.shape[0] != core.shape[0]:
         raise ValueError("`core` and `undecided` do not have the same length.")
     if weights is not None:
@@ -222,7 +271,7 @@ def count_core_points(
             i = _behind(tree, i)
         else:
             i += 1
-    return _run(COUNT, &work, tree.f64.n_tiles, tree.leaf_size, n_threads, NULL, NULL, NULL) != 0
+    return _run(COUNT, &work, tree.f64.n_tiles, n_threads, NULL, NULL, NULL) != 0
 
 
 cdef int _lowest_core(KDTree tree, const uint16_t *core, intp_t node) noexcept nogil:
@@ -271,6 +320,7 @@ cdef intp_t _prepare_units(KDTree tree, sem_dbscan *work, int32_t *units,
 def link_core_points(
     KDTree tree,                      # IN
     object rule,                      # IN
+    object narrow,                    # IN
     const uint8_t[::1] tight,         # IN  (n_nodes,)
     uint16_t[::1] core,               # IN  (n_tiles,)
     int32_t[::1] parent,              # OUT (n_points,) by position: root of its component
@@ -285,7 +335,7 @@ def link_core_points(
         _Memory uniform = _Memory(n_nodes)
         int doubt
 
-    _begin(&work, tree, rule, tight, core)
+    _begin(&work, tree, rule, narrow, tight, core)
     if parent.shape[0] != tree.n_points:
         raise ValueError("`parent` needs one entry for each point.")
     work.units = <int32_t *> units.at
@@ -293,8 +343,8 @@ def link_core_points(
     work.uniform = <uint8_t *> uniform.at
     work.parent = &parent[0]
     n_units = _prepare_units(tree, &work, <int32_t *> units.at, <int32_t *> any_core.at)
-    doubt = _run(INSIDE, &work, n_units, tree.leaf_size, n_threads, NULL, NULL, NULL)
-    doubt += _run(LINK, &work, n_units, tree.leaf_size, n_threads, NULL, NULL, NULL)
+    doubt = _run(INSIDE, &work, n_units, n_threads, NULL, NULL, NULL)
+    doubt += _run(LINK, &work, n_units, n_threads, NULL, NULL, NULL)
     for i in range(tree.n_points):
         parent[i] = sem_find(&parent[0], <int32_t> i)
     return doubt != 0
@@ -333,10 +383,12 @@ def number_components(
 def label_queries(
     KDTree tree,                      # IN
     object rule,                      # IN
+    object narrow,                    # IN
     const uint8_t[::1] tight,         # IN  (n_nodes,)
     uint16_t[::1] core,               # IN  (n_tiles,)
     const int32_t[::1] position_labels,  # IN  (n_points,): label of each core position
     KDTree queries,                   # IN  may be `tree` itself
+    object narrow_queries,            # IN  float32 tiles of the queries; None: without the filter
     const uint16_t[::1] wanted,       # IN  (n_tiles of queries,): bits of the queries to label
     intp_t[::1] labels,               # OUT (n_queries,) by row; only the wanted are written
     int n_threads,
@@ -352,7 +404,7 @@ def label_queries(
         int32_t *min_label = <int32_t *> lowest.at
         int doubt
 
-    _begin(&work, tree, rule, tight, core)
+    _begin(&work, tree, rule, narrow, tight, core)
     if position_labels.shape[0] != tree.n_points or labels.shape[0] != n_queries:
         raise ValueError("The labels do not fit the trees.")
     if queries.is_float32 or queries.n_features != tree.n_features:
@@ -367,9 +419,11 @@ def label_queries(
         for j in range(tree.nodes[i].start, tree.nodes[i].end):
             if core[j // SEM_TILE] >> (j % SEM_TILE) & 1:
                 min_label[i] = min(min_label[i], position_labels[j])
+    if narrow is not None:
+        work.narrow_queries = _narrow_tiles(queries, narrow_queries)
     work.labels = &position_labels[0]
     work.min_label = min_label
-    doubt = _run(LABEL, &work, queries.f64.n_tiles, tree.leaf_size, n_threads, &queries.f64,
+    doubt = _run(LABEL, &work, queries.f64.n_tiles, n_threads, &queries.f64,
                  &wanted[0], best)
     for i in range(n_queries):
         if wanted[i // SEM_TILE] >> (i % SEM_TILE) & 1:

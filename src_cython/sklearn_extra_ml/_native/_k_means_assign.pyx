@@ -12,7 +12,7 @@ that stays settled is read (12 bytes) and never written.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel cimport parallel, prange
+from cython.parallel cimport prange
 from libc.math cimport INFINITY, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -173,7 +173,8 @@ cdef void assign_task(
         rows = scratch.rows
         n_rows = sem_unsettled(labels, bounds.upper, bounds.lower, bounds.up_drift,
                                bounds.low_drift, bounds.half_gap, m, rows)
-        if book.k >= 8:
+        # One distance more is worth it where it may save enough others.
+        if book.k * (d + 6) >= 300:
             n_rows = still_unsettled(X, d, offset, centers, labels, bounds.upper, bounds.lower,
                                      bounds.up_drift, bounds.low_drift, bounds.half_gap, n_rows,
                                      rows)

@@ -18,7 +18,7 @@ from ._typedefs cimport floating, int32_t, intp_t
 cdef extern from "sem_simd.h" nogil:
     int sem_thread_num()
 
-cdef double WAVE_WORK = 5e8
+cdef double WAVE_WORK = 1e8
 
 
 # What a task needs besides its rows.

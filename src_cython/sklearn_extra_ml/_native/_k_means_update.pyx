@@ -10,7 +10,6 @@ from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport fabs, sqrt
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
 
 from ._k_means_kernels cimport move_rows, move_sparse_rows, moments, sq_dist
 from ._typedefs cimport floating, int32_t, int64_t, intp_t, uint8_t
@@ -180,12 +179,10 @@ def average_centers(
         const double[:, ::1] weights,       # IN (2, k)
         const floating[:, ::1] centers,     # IN, of the iteration before
         floating[:, ::1] centers_new,       # OUT
-        double[::1] shift,                  # OUT (k,): distance that each centre moved
-        int n_threads):
+        double[::1] shift):                 # OUT (k,): distance that each centre moved
     """Write the means of the clusters. An empty one goes to the heaviest cluster's mean."""
     cdef:
         intp_t k = centers.shape[0], d = centers.shape[1], j, t, heaviest = 0
-        floating[::1] zero
         double w
     for j in range(1, k):
         if weights[0, j] + weights[1, j] > weights[0, heaviest] + weights[1, heaviest]:
@@ -308,7 +305,7 @@ def same_clustering(const int32_t[::1] labels, const int32_t[::1] others, intp_t
     """Whether two labellings are equal up to the numbers of the clusters."""
     cdef:
         intp_t i
-        int32_t *name = <int32_t*> malloc(n_clusters * sizeof(int32_t))
+        int32_t *name = <int32_t*> calloc(n_clusters, sizeof(int32_t))
         bint same = True
     if name == NULL:
         raise MemoryError()
