@@ -170,7 +170,7 @@ def main():
         try:
             record = work(module, case, contender, int(repeats))
         except ImportError as error:
-            record = {"error": f"not installed: {error.name}"}
+            record = {"error": f"not installed: {error.name or error}"}
         except Exception as error:
             traceback.print_exc()
             record = {"error": f"{type(error).__name__}: {error}"[:200]}
