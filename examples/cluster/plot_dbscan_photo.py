@@ -31,7 +31,8 @@ model = DBSCAN(eps=eps, min_samples=min_samples).fit(colours)
 labels = model.labels_.reshape(height, width)
 for k in range(labels.max() + 1):
     print(
-        f"cluster {k}: {np.mean(labels == k):5.1%}, mean colour {photo[labels == k].mean(axis=0).round()}"
+        f"cluster {k}: {np.mean(labels == k):5.1%}, "
+        f"mean colour {photo[labels == k].mean(axis=0).round()}"
     )
 print(f"noise:     {np.mean(labels == -1):5.1%}")
 
