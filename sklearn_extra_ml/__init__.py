@@ -10,6 +10,7 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "cluster",
+    "discriminant_analysis",
     "linear_model",
     "metrics",
     "model_selection",

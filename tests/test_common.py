@@ -23,6 +23,7 @@ import sklearn_extra_ml
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
     "DBSCAN": 59,
+    "GaussianDiscriminantAnalysis": 40,
     "HDBSCAN": 50,
     "KMeans": 59,
     "RANSACRegressor": 61,
@@ -31,6 +32,11 @@ MINIMUM_CHECKS = {
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
     "DBSCAN": [{"metric": "canberra"}],
+    "GaussianDiscriminantAnalysis": [
+        {"covariance": "tied", "shrinkage": "ledoit_wolf"},
+        {"covariance": "diag", "reg_lambda": "auto", "reg_gamma": "auto"},
+        {"reg_lambda": "auto", "reg_gamma": "auto"},
+    ],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (
