@@ -272,7 +272,8 @@ class _Gaussian:
     def __init__(self, means, covariances, *, tol=EIGENVALUE_TOL, singular="floor"):
         self.means = np.ascontiguousarray(means, np.float64)
         self.covariances = np.ascontiguousarray(covariances, np.float64)
-        self._factorise(tol, singular)
+        with single_threaded_blas():
+            self._factorise(tol, singular)
 
     # -- the two verbs, and merge
 

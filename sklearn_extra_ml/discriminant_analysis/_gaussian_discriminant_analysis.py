@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from .._core._gaussian import COVARIANCES, affine_map
-from .._core._threads import threads_for_rows
+from .._core._threads import single_threaded_blas, threads_for_rows
 from .._core._validation import (
     Interval,
     StrOptions,
@@ -28,6 +28,7 @@ from .._core._validation import (
 from ._labels import encode_labels, encode_known_labels
 from ._leave_one_out import GRID, choose_regularization
 from ._regularization import (
+    fill_from_pooled,
     fourth_moments,
     merge_fourth_moments,
     mix_with_pooled,
@@ -277,8 +278,10 @@ class GaussianDiscriminantAnalysis(
         self.classes_, codes = encode_labels(y)
 
         self._statistics, self._moments = self._summarize(X, codes, sample_weight)
-        self._choose_regularization(X, codes, sample_weight)
-        self._update()
+        # Small matrices, and the same bits for any number of threads.
+        with single_threaded_blas():
+            self._choose_regularization(X, codes, sample_weight)
+            self._update()
         return self
 
     @available_if(_knows_its_regularization)
@@ -341,7 +344,8 @@ class GaussianDiscriminantAnalysis(
         else:
             self._merge(added, moments)
         self.reg_lambda_, self.reg_gamma_ = float(self.reg_lambda), float(self.reg_gamma)
-        self._update()
+        with single_threaded_blas():
+            self._update()
         return self
 
     def _check_combination(self):
@@ -466,12 +470,33 @@ class GaussianDiscriminantAnalysis(
             self.priors_ = self._checked_priors()
         self.means_ = self._statistics.means.copy()
         self.covariances_ = self._estimate_covariances()
-        self._gaussian = COVARIANCES[self.covariance](
-            self.means_, self.covariances_, tol=self.tol**2, singular="drop"
-        )
+        self._gaussian = self._factorised()
         self.ranks_ = self._gaussian.ranks.copy()
         self._warn_of_collinear_columns()
-        self._find_axes()
+        within = self._mean_gaussian()
+        if self.covariance in ("full", "diag") and (self.ranks_ < within.ranks[0]).any():
+            for k in np.flatnonzero(self.ranks_ < within.ranks[0]):
+                self.covariances_[k] = fill_from_pooled(
+                    self.covariances_[k], within.covariances, within.whitening(), self.tol**2
+                )
+            self._gaussian = self._factorised()
+        self._find_axes(within)
+
+    def _factorised(self):
+        return COVARIANCES[self.covariance](
+            self.means_, self.covariances_, tol=self.tol**2, singular="drop"
+        )
+
+    def _mean_gaussian(self):
+        """The classes with the mean of their covariances, weighted by the priors."""
+        if self.covariance in TIED:
+            return self._gaussian
+        dense = self.covariance == "full"
+        priors = np.where(self.class_weight_sum_ > 0, self.priors_, 0.0)
+        variances = self.covariances_ if dense else self._gaussian.variances()
+        within = np.tensordot(priors / priors.sum(), variances, axes=1)
+        family = COVARIANCES["tied" if dense else "tied_diag"]
+        return family(self.means_, within, tol=self.tol**2, singular="drop")
 
     def _estimate_covariances(self):
         statistics, dense = self._statistics, self.covariance in DENSE
@@ -503,31 +528,24 @@ class GaussianDiscriminantAnalysis(
                 "least. Raise `reg_gamma` or `reg_lambda` (or set them to 'auto'), use `shrinkage`,"
                 " or lower `tol`.",
                 LinAlgWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
-    def _find_axes(self):
+    def _find_axes(self, within):
         """Whiten by the mean covariance, then rotate to where the class means differ most."""
         largest = min(len(self.classes_) - 1, self.means_.shape[1])
         n_axes = largest if self.n_components is None else self.n_components
         if n_axes > largest:
             raise bad_value(
                 "n_components", self.n_components,
-                f"is larger than min(n_classes - 1, n_features)={largest}",
-                f"1 to {largest}", "Lower it, or leave it None.",
+                f"is larger than min(n_classes - 1, n_features)={largest} "
+                f"({len(self.classes_)} class{'es' * (len(self.classes_) > 1)})",
+                f"None{f' or 1 to {largest}' * (largest > 0)}", "Lower it, or leave it None.",
             )  # fmt: skip
-        gaussian = self._gaussian
-        if self.covariance not in TIED:
-            dense = self.covariance == "full"
-            priors = np.where(self.class_weight_sum_ > 0, self.priors_, 0.0)
-            variances = self.covariances_ if dense else gaussian.variances()
-            within = np.tensordot(priors / priors.sum(), variances, axes=1)
-            family = COVARIANCES["tied" if dense else "tied_diag"]
-            gaussian = family(self.means_, within, tol=self.tol**2, singular="drop")
         self.xbar_ = self.priors_ @ self.means_
-        whitening = gaussian.whitening()  # (n_features, n_features)
+        whitening = within.whitening()  # (n_features, n_features)
         spread = np.sqrt(self.priors_)[:, None] * ((self.means_ - self.xbar_) @ whitening)
-        _, lengths, directions = np.linalg.svd(spread, full_matrices=True)
+        _, lengths, directions = np.linalg.svd(spread, full_matrices=False)
         scalings = whitening @ directions[:n_axes].T
         flip = np.take_along_axis(scalings, np.abs(scalings).argmax(axis=0)[None], axis=0)[0] < 0
         self.scalings_ = np.where(flip, -scalings, scalings)

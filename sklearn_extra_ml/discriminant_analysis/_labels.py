@@ -6,14 +6,15 @@ import numpy as np
 def encode_labels(y):
     """Return the distinct labels, sorted, and the index of each row's label among them (int32)."""
     if y.dtype.kind in "iub" and len(y):
-        low, high = int(y.min()), int(y.max())
-        if high - low < max(4 * len(y), 1024) and high - low < 2**31:
-            shifted = y.astype(np.intp) - low
-            present = np.zeros(high - low + 1, bool)
+        low, span = y.min(), int(y.max()) - int(y.min())
+        if span < max(4 * len(y), 1024) and span < 2**31:
+            wide = y if y.dtype.kind == "u" else y.astype(np.int64)
+            shifted = (wide - low.astype(wide.dtype)).astype(np.intp)
+            present = np.zeros(span + 1, bool)
             present[shifted] = True
-            table = np.cumsum(present, dtype=np.int32) - 1
-            classes = (np.flatnonzero(present) + low).astype(y.dtype)
-            return classes, table[shifted].astype(np.int32, copy=False)
+            table = np.cumsum(present, dtype=np.int32) - np.int32(1)
+            # Sums in the dtype of y may wrap on the way, and are right at the end.
+            return np.flatnonzero(present).astype(y.dtype) + low, table[shifted]
     classes, codes = np.unique(y, return_inverse=True)
     return classes, codes.astype(np.int32)
 

@@ -10,15 +10,17 @@ neither the mixed scatter nor its shrinkage notices: the directions left out hol
 enter by their number alone.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, svd
+from scipy.linalg import eigh, qr
 
-from .._core._threads import single_threaded_blas, threads_for_rows
+from .._core._threads import threads_for_rows
 from .._native._leave_one_out import BLOCK, leave_one_out
 
 GRID = np.linspace(0.0, 1.0, 20)
+ROWS_OF_SHORT_TASK = 4096  # up to here a lambda takes milliseconds, beyond it waits for signals
 
 
 class Choice(NamedTuple):
@@ -38,7 +40,7 @@ class Choice(NamedTuple):
 def choose_regularization(
     X, codes, sample_weight, statistics, *, covariance, lambdas, gammas, priors, tol
 ):
-    """Return the `Choice` among all pairs of `lambdas` and `gammas`.
+    """Return the `Choice` among all pairs of `lambdas` and `gammas`; BLAS held to one thread.
 
     Rows of weight 0 and rows that are alone in their class are not judged: no model without them
     could know their class. A row of weight w > 1 stands for w copies, of which one is left out.
@@ -53,7 +55,7 @@ def choose_regularization(
     judged = (removed > 0) & (left > 1e-9 * statistics.weights[codes])
     if not judged.any():
         raise ValueError(
-            "No class has a second row, so no row can be left out. Give `reg_lambda` and "
+            "Every class has only one sample, so none can be left out. Give `reg_lambda` and "
             "`reg_gamma` as numbers, or pass more rows."
         )
     codes = (np.cumsum(seen) - 1)[codes[judged]]
@@ -97,40 +99,38 @@ class _Data(NamedTuple):
 
 
 def _in_row_space(X, means, scatter, weights):
-    """Return X, means and scatter in an orthonormal basis of what varies, and what was left out."""
+    """Return X, means and scatter in an orthonormal basis of the rows, and what was left out."""
     center = weights @ means / weights.sum()
-    n_features = X.shape[1]
     stacked = np.vstack([X - center, means - center])
-    _, lengths, basis = svd(stacked, full_matrices=False, check_finite=False)
-    basis = basis[lengths > lengths[0] * 1e-12].T if lengths[0] > 0 else basis[:1].T
-    rotated = basis.T @ scatter @ basis
-    extra = n_features - basis.shape[1]
-    return (X - center) @ basis, (means - center) @ basis, rotated, extra
+    basis = qr(stacked.T, mode="economic", check_finite=False)[0]
+    extra = X.shape[1] - basis.shape[1]
+    return (X - center) @ basis, (means - center) @ basis, basis.T @ scatter @ basis, extra
 
 
 def _search(data, scatter, lambdas, gammas, dense, pools, tol):
-    n_blocks = -(-len(data.X) // BLOCK)
-    total = data.row_weights.sum()
-    shape = (len(lambdas), len(gammas))
-    errors, losses = np.empty(shape), np.empty(shape)
-    n_threads = threads_for_rows(len(data.X) * len(gammas))
+    """Judge all pairs: one lambda after the other, or several at a time where rows are few."""
     pooled = scatter if pools else scatter.sum(axis=0)
-    with single_threaded_blas():
-        for at, reg_lambda in enumerate(lambdas):
-            if pools:
-                mixed = scatter[None]
-            else:
-                mixed = (1.0 - reg_lambda) * scatter + reg_lambda * pooled
-            values, vectors = _decompose(mixed, dense)
-            usable = _usable(values, gammas, data.extra, tol)
-            error, loss = np.zeros((2, n_blocks, usable.sum()))
-            if usable.any():
-                leave_one_out(
-                    *data, reg_lambda, gammas[usable], vectors, values, error, loss, n_threads
-                )
-            errors[at], losses[at] = np.inf, np.inf
-            errors[at, usable] = error.sum(axis=0) / total
-            losses[at, usable] = loss.sum(axis=0) / total
+    n_threads = threads_for_rows(len(data.X) * len(gammas))
+    side_by_side = 1 < n_threads and len(data.X) < ROWS_OF_SHORT_TASK
+
+    def judge(reg_lambda):
+        mixed = scatter[None] if pools else (1.0 - reg_lambda) * scatter + reg_lambda * pooled
+        values, vectors = _decompose(mixed, dense)
+        usable = _usable(values, gammas, data.extra, tol)
+        error, loss = np.zeros((2, -(-len(data.X) // BLOCK), usable.sum()))
+        if usable.any():
+            threads = 1 if side_by_side else n_threads
+            leave_one_out(*data, reg_lambda, gammas[usable], vectors, values, error, loss, threads)
+        judged = np.full((2, len(gammas)), np.inf)
+        judged[:, usable] = error.sum(axis=0), loss.sum(axis=0)
+        return judged / data.row_weights.sum()
+
+    if side_by_side:
+        with ThreadPoolExecutor(n_threads) as pool:
+            judged = np.array(list(pool.map(judge, lambdas)))
+    else:
+        judged = np.array([judge(reg_lambda) for reg_lambda in lambdas])
+    errors, losses = judged[:, 0], judged[:, 1]
     if not np.isfinite(errors).any():
         raise ValueError(
             "Every pair of `reg_lambda` and `reg_gamma` to choose from gives a singular "
@@ -152,7 +152,7 @@ def _decompose(mixed, dense):
     """Eigenvalues (K, d) and eigenvectors as rows (K, d, d); without correlations the diagonal."""
     if not dense:
         return np.ascontiguousarray(mixed), np.empty((0, 0, 0))
-    pairs = [eigh(matrix, check_finite=False) for matrix in mixed]
+    pairs = [eigh(matrix, driver="evd", check_finite=False) for matrix in mixed]
     values = np.ascontiguousarray([np.maximum(v, 0.0) for v, _ in pairs])
     return values, np.ascontiguousarray([vectors.T for _, vectors in pairs])
 

@@ -15,6 +15,7 @@ Matrices are (..., d, d) and diagonals (..., d); ``dense`` tells which.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import eigh
 
 from .._core._threads import single_threaded_blas
 
@@ -171,3 +172,21 @@ def mix_with_pooled(covariances, weights, reg_lambda):
     mixed = ((1.0 - reg_lambda) * scatter + reg_lambda * pooled) / safe
     mixed[empty] = pooled / total
     return mixed
+
+
+# -------------------------------------------------------------------------------- degenerate classes
+
+
+def fill_from_pooled(covariance, pooled, whitening, tol):
+    """Return one class covariance with the pooled variance where the class has none.
+
+    `whitening` W (d, d) makes the `pooled` covariance the identity on the directions it has, zero
+    elsewhere. In these coordinates eigenvalues of the class below `tol` become 1; what no class
+    varies in stays without variance.
+    """
+    if covariance.ndim == 1:
+        return np.where(covariance > tol * pooled, covariance, pooled)
+    values, vectors = eigh(whitening.T @ covariance @ whitening, check_finite=False)
+    back = pooled @ whitening @ vectors
+    filled = (back * np.where(values > tol, values, 1.0)) @ back.T
+    return (filled + filled.T) / 2
