@@ -10,6 +10,7 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "cluster",
+    "hmm",
     "linear_model",
     "metrics",
     "model_selection",

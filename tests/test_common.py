@@ -22,15 +22,19 @@ import sklearn_extra_ml
 
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
+    "CategoricalHMM": 55,
     "DBSCAN": 59,
+    "GaussianHMM": 54,
     "HDBSCAN": 50,
     "KMeans": 59,
+    "PoissonHMM": 55,
     "RANSACRegressor": 61,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
     "DBSCAN": [{"metric": "canberra"}],
+    "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (

@@ -101,10 +101,7 @@ def gaussian_update(X, posteriors, covariance_type, reg_covar=0.0):
     mass = posteriors.sum(axis=0)
     means = posteriors.T @ X / mass[:, None]
     scatter = np.array(
-        [
-            ((X - m).T * p) @ (X - m)
-            for m, p in zip(means, posteriors.T, strict=True)
-        ]
+        [((X - m).T * p) @ (X - m) for m, p in zip(means, posteriors.T, strict=True)]
     )
     full = scatter / mass[:, None, None]
     if covariance_type == "full":
