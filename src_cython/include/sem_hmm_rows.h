@@ -262,13 +262,20 @@ static SEM_INLINE void sem_hmm_run(
 
 /* Go on to row `until` (exclusive forward; backward: done down to and with it). */
 SEM_CLONES
-SEM_UNUSED static void sem_hmm_run_task(const sem_hmm_chain *c, sem_hmm_task *task, intp until)
+static void sem_hmm_run_clone(const sem_hmm_chain *c, sem_hmm_task *task, intp until)
 {
     switch (c->KP) {
     case 4: sem_hmm_run(c, task, until, 4); break;
     case 8: sem_hmm_run(c, task, until, 8); break;
     default: sem_hmm_run(c, task, until, c->KP);
     }
+}
+
+SEM_UNUSED static void sem_hmm_run_task(const sem_hmm_chain *c, sem_hmm_task *task, intp until)
+{
+    SEM_HMM_FLUSH
+    sem_hmm_run_clone(c, task, until);
+    SEM_HMM_RESTORE
 }
 
 /* Viterbi forward over rows [t, until): D is T x KP; off one for each SEM_HMM_RENORM rows.
