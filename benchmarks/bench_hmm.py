@@ -110,9 +110,7 @@ def pomegranate(data):
     from pomegranate.hmm import DenseHMM
 
     n_features = data["X"].shape[1]
-    X = torch.tensor(data["X"], dtype=torch.float32).reshape(
-        len(data["lengths"]), -1, n_features
-    )
+    X = torch.tensor(data["X"], dtype=torch.float32).reshape(len(data["lengths"]), -1, n_features)
     emissions = [
         Normal(
             means=torch.tensor(m, dtype=torch.float32),
