@@ -499,7 +499,7 @@ class BaseHMM(
         model, density, space = self._prepare(X, groups, lengths)
         return float(likelihood(density, model.initial, model.transitions, space).sum())
 
-    def score(self, X, y=None, *, groups=None, lengths=None):
+    def score(self, X, y=None, *, groups=None, lengths=None, sample_weight=None):
         """Return the mean log-likelihood of a row, in nats: what `GridSearchCV` maximises.
 
         Parameters
@@ -513,12 +513,21 @@ class BaseHMM(
         groups, lengths
             Boundaries of the sequences, as in `fit`.
 
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in the mean. None: ones.
+
         Returns
         -------
         score : float
-            `log_likelihood` divided by the number of rows.
+            `log_likelihood` divided by the number of rows; -inf when some row of positive weight
+            is impossible.
         """
-        return float(self.score_samples(X, groups=groups, lengths=lengths).mean())
+        rows = self.score_samples(X, groups=groups, lengths=lengths)
+        if sample_weight is None:
+            return float(rows.mean())
+        weights = check_sample_weight(sample_weight, rows)
+        counts = weights > 0  # 0 * -inf
+        return float(np.average(rows[counts], weights=weights[counts]))
 
     def aic(self, X, *, groups=None, lengths=None):
         """Akaike's information criterion on X: the lower the better.

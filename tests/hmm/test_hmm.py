@@ -4,11 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
-from reference import hmm as reference
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
+from reference import hmm as reference
 from sklearn_extra_ml.hmm import CategoricalHMM, GaussianHMM, PoissonHMM
 
 KINDS = ["diag", "full", "tied", "spherical"]

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from reference import hmm as reference
 
+from reference import hmm as reference
 from sklearn_extra_ml.hmm._chain import InitialState, Transitions
 from sklearn_extra_ml.hmm._inference import Workspace, filtered, likelihood, smooth, viterbi
 from sklearn_extra_ml.hmm._sequences import Sequences
