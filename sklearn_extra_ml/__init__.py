@@ -10,6 +10,7 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "cluster",
+    "discriminant_analysis",
     "hmm",
     "linear_model",
     "metrics",

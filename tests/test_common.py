@@ -24,6 +24,7 @@ import sklearn_extra_ml
 MINIMUM_CHECKS = {
     "CategoricalHMM": 55,
     "DBSCAN": 59,
+    "GaussianDiscriminantAnalysis": 40,
     "GaussianHMM": 54,
     "HDBSCAN": 50,
     "KMeans": 59,
@@ -34,6 +35,11 @@ MINIMUM_CHECKS = {
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
     "DBSCAN": [{"metric": "canberra"}],
+    "GaussianDiscriminantAnalysis": [
+        {"covariance": "tied", "shrinkage": "ledoit_wolf"},
+        {"covariance": "diag", "reg_lambda": "auto", "reg_gamma": "auto"},
+        {"reg_lambda": "auto", "reg_gamma": "auto"},
+    ],
     "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],

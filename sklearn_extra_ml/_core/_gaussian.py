@@ -159,6 +159,11 @@ def _run_kernel(X, assignment, n_components, sample_weight, pooled, full, n_thre
     return weights[0].copy(), means[0].copy(), scatter[0].copy()
 
 
+def _positive(weights):
+    """The weights, 1 where they are 0: divisors of scatter that is 0 as well."""
+    return np.where(weights > 0, weights, 1.0)
+
+
 # ------------------------------------------------------------------------------------- factorise
 
 
@@ -267,7 +272,8 @@ class _Gaussian:
     def __init__(self, means, covariances, *, tol=EIGENVALUE_TOL, singular="floor"):
         self.means = np.ascontiguousarray(means, np.float64)
         self.covariances = np.ascontiguousarray(covariances, np.float64)
-        self._factorise(tol, singular)
+        with single_threaded_blas():
+            self._factorise(tol, singular)
 
     # -- the two verbs, and merge
 
@@ -341,7 +347,7 @@ class _Gaussian:
         total = statistics.weights.sum()
         if not total > 0:
             raise ValueError("No component has any weight: there is nothing to estimate.")
-        means, covariances = cls._estimate(statistics, total)
+        means, covariances = statistics.means.copy(), cls.estimate(statistics)
         empty = statistics.weights == 0
         if empty.any():
             if fallback is not None:
@@ -354,12 +360,13 @@ class _Gaussian:
 
     # -- densities
 
-    def log_density(self, X, *, n_threads=1, out=None):
+    def log_density(self, X, *, constant=True, n_threads=1, out=None):
         """Log-density of each row under each component, (n, K) float64, in nats.
 
-        `out`, when given, receives it: (n, K) float64, C-contiguous.
+        Without `constant`, less its share of ``-0.5 * rank * log(2 pi)``. `out`, when given,
+        receives it: (n, K) float64, C-contiguous.
         """
-        shift = -0.5 * (self.log_dets + self.ranks * LOG_2PI)
+        shift = -0.5 * (self.log_dets + (self.ranks * LOG_2PI if constant else 0.0))
         return self._distances(X, np.full(len(shift), -0.5), shift, n_threads, out)
 
     def sq_mahalanobis(self, X, *, n_threads=1):
@@ -439,9 +446,9 @@ class FullGaussian(_DenseGaussian):
         return factor[:, None, None] * step[:, :, None] * step[:, None, :]
 
     @classmethod
-    def _estimate(cls, statistics, total):
-        weights = np.where(statistics.weights > 0, statistics.weights, 1.0)
-        return statistics.means.copy(), statistics.scatter / weights[:, None, None]
+    def estimate(cls, statistics):
+        """Covariances of highest likelihood; zeros for components without weight."""
+        return statistics.scatter / _positive(statistics.weights)[:, None, None]
 
     @classmethod
     def _fill(cls, covariances, empty, statistics, total, fallback):
@@ -489,8 +496,9 @@ class TiedGaussian(_DenseGaussian):
         return (factor[:, None] * step).T @ step
 
     @classmethod
-    def _estimate(cls, statistics, total):
-        return statistics.means.copy(), statistics.scatter / total
+    def estimate(cls, statistics):
+        """Covariance of highest likelihood."""
+        return statistics.scatter / _positive(statistics.weights.sum())
 
     @classmethod
     def _fill(cls, covariances, empty, statistics, total, fallback):
@@ -527,6 +535,15 @@ class TiedGaussian(_DenseGaussian):
         d = self.means.shape[1]
         return d * (d + 1) // 2
 
+    def whitening(self):
+        """W (d, d) with W' C W = 1 on the directions kept; the other columns are zeros."""
+        return self._whiten.T
+
+    def linear_form(self, center):
+        """A (d, K) and b (K,): (x - center) A + b is the log-density up to a term of x alone."""
+        white = (self.means - center) @ self._whiten.T
+        return self._whiten.T @ white.T, -0.5 * (white**2).sum(axis=1)
+
     def dense_covariances(self):
         """Covariance matrices, (K, d, d)."""
         return np.repeat(self.covariances[None], len(self.means), axis=0)
@@ -562,6 +579,10 @@ class _AxisGaussian(_Gaussian):
     def _color(self, noise, k):
         return noise * np.sqrt(np.maximum(self._spread()[k], 0.0))
 
+    def variances(self):
+        """Variances of each component along each axis, (K, d)."""
+        return np.array(self._spread())
+
     def dense_covariances(self):
         """Covariance matrices, (K, d, d)."""
         return self._spread()[:, :, None] * np.eye(self.means.shape[1])
@@ -584,9 +605,9 @@ class DiagonalGaussian(_AxisGaussian):
         return factor[:, None] * step**2
 
     @classmethod
-    def _estimate(cls, statistics, total):
-        weights = np.where(statistics.weights > 0, statistics.weights, 1.0)
-        return statistics.means.copy(), statistics.scatter / weights[:, None]
+    def estimate(cls, statistics):
+        """Covariances of highest likelihood; zeros for components without weight."""
+        return statistics.scatter / _positive(statistics.weights)[:, None]
 
     @classmethod
     def _fill(cls, covariances, empty, statistics, total, fallback):
@@ -611,8 +632,9 @@ class TiedDiagonalGaussian(_AxisGaussian):
         return factor @ step**2
 
     @classmethod
-    def _estimate(cls, statistics, total):
-        return statistics.means.copy(), statistics.scatter / total
+    def estimate(cls, statistics):
+        """Covariance of highest likelihood."""
+        return statistics.scatter / _positive(statistics.weights.sum())
 
     @classmethod
     def _fill(cls, covariances, empty, statistics, total, fallback):
@@ -620,6 +642,16 @@ class TiedDiagonalGaussian(_AxisGaussian):
 
     def _spread(self):
         return np.broadcast_to(self.covariances, self.means.shape)
+
+    def whitening(self):
+        """As that of `TiedGaussian`."""
+        return np.diag(np.sqrt(self._precisions[0]))
+
+    def linear_form(self, center):
+        """As that of `TiedGaussian`."""
+        step = self.means - center
+        linear = step * self._precisions[0]
+        return linear.T, -0.5 * (linear * step).sum(axis=1)
 
 
 class SphericalGaussian(_AxisGaussian):
@@ -636,10 +668,9 @@ class SphericalGaussian(_AxisGaussian):
         return factor * (step**2).sum(axis=1)
 
     @classmethod
-    def _estimate(cls, statistics, total):
-        weights = np.where(statistics.weights > 0, statistics.weights, 1.0)
-        d = statistics.means.shape[1]
-        return statistics.means.copy(), statistics.scatter / (weights * d)
+    def estimate(cls, statistics):
+        """Covariances of highest likelihood; zeros for components without weight."""
+        return statistics.scatter / (_positive(statistics.weights) * statistics.means.shape[1])
 
     @classmethod
     def _fill(cls, covariances, empty, statistics, total, fallback):

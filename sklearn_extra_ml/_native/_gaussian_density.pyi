@@ -1,40 +1,44 @@
-from numpy import ndarray
+import numpy as np
+from numpy.typing import NDArray
+
+Real = NDArray[np.float32] | NDArray[np.float64]
+Float = NDArray[np.float64]
 
 def distances_full(
-    X: ndarray,
-    means: ndarray,
-    matrices: ndarray,
+    X: Real,
+    means: Float,
+    matrices: Float,
     triangular: bool,
-    scale: ndarray,
-    shift: ndarray,
-    out: ndarray,
+    scale: Float,
+    shift: Float,
+    out: Float,
     n_threads: int,
 ) -> None: ...
 def distances_tied(
-    X: ndarray,
-    center: ndarray,
-    matrix: ndarray,
+    X: Real,
+    center: Float,
+    matrix: Float,
     triangular: bool,
-    means: ndarray,
-    scale: ndarray,
-    shift: ndarray,
-    out: ndarray,
+    means: Float,
+    scale: Float,
+    shift: Float,
+    out: Float,
     n_threads: int,
 ) -> None: ...
 def distances_diag(
-    X: ndarray,
-    means: ndarray,
-    precisions: ndarray,
-    scale: ndarray,
-    shift: ndarray,
-    out: ndarray,
+    X: Real,
+    means: Float,
+    precisions: Float,
+    scale: Float,
+    shift: Float,
+    out: Float,
     n_threads: int,
 ) -> None: ...
 def affine_map(
-    X: ndarray,
-    center: ndarray,
-    matrix: ndarray,
-    shift: ndarray,
-    out: ndarray,
+    X: Real,
+    center: Float,
+    matrix: Float,
+    shift: Float,
+    out: Float,
     n_threads: int,
 ) -> None: ...

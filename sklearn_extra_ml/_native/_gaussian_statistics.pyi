@@ -1,26 +1,30 @@
-from numpy import ndarray
+import numpy as np
+from numpy.typing import NDArray
+
+Real = NDArray[np.float32] | NDArray[np.float64]
+Float = NDArray[np.float64]
 
 def accumulate(
-    X: ndarray,
-    codes: ndarray,
-    shares: ndarray,
-    sample_weight: ndarray,
+    X: Real,
+    codes: NDArray[np.int32],
+    shares: Float,
+    sample_weight: Float,
     pooled: bool,
     chunk: int,
     slice_rows: int,
-    weights: ndarray,
-    means: ndarray,
-    scatter: ndarray,
+    weights: Float,
+    means: Float,
+    scatter: Float,
     full: bool,
     n_threads: int,
 ) -> None: ...
 def merge(
-    weights: ndarray,
-    means: ndarray,
-    scatter: ndarray,
-    other_weights: ndarray,
-    other_means: ndarray,
-    other_scatter: ndarray,
+    weights: Float,
+    means: Float,
+    scatter: Float,
+    other_weights: Float,
+    other_means: Float,
+    other_scatter: Float,
     full: bool,
 ) -> None: ...
-def mirror(scatter: ndarray, d: int) -> None: ...
+def mirror(scatter: Float, d: int) -> None: ...

@@ -138,8 +138,8 @@ class GaussianHMM(BaseHMM):
     >>> X, states = truth.sample(2000, random_state=0)
     >>> model = GaussianHMM(n_components=2, random_state=0).fit(X)
     >>> order = np.argsort(model.means_[:, 0])
-    >>> model.means_[order].round(1).ravel().tolist()
-    [-0.0, 3.0]
+    >>> bool(np.allclose(model.means_[order], truth.means_, atol=0.15))
+    True
     >>> bool(np.mean(np.argsort(order)[model.predict(X)] == states) > 0.97)
     True
     """

@@ -2,5 +2,12 @@
 
 from ._condensed_tree import CondensedTreeDisplay
 from ._consensus import ConsensusDisplay
+from ._state_sequence import StateSequenceDisplay
+from ._transition_graph import TransitionGraphDisplay
 
-__all__ = ["CondensedTreeDisplay", "ConsensusDisplay"]
+__all__ = [
+    "CondensedTreeDisplay",
+    "ConsensusDisplay",
+    "StateSequenceDisplay",
+    "TransitionGraphDisplay",
+]

@@ -109,7 +109,7 @@ def test_fractional_codes_are_warned_about_and_huge_ones_refused():
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_missing_and_infinite_rows_are_refused(estimator, bad):
     # hmmlearn#327, in this version: clearly.
-    with pytest.raises(ValueError, match="NaN|infinity"):
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
         estimator().fit([[0.0], [bad], [1.0]])
 
 

@@ -228,7 +228,7 @@ def test_lengths_in_cross_validation_are_refused_with_a_way_out(panel):
     X, _ = panel
     with sklearn.config_context(enable_metadata_routing=True):
         model = GaussianHMM(2).set_fit_request(lengths=True).set_score_request(lengths=True)
-        with pytest.raises(ValueError, match="`groups`.*`sequence_col`"):
+        with pytest.raises(ValueError, match=r"`groups`.*`sequence_col`"):
             cross_val_score(model, X, params={"lengths": [60] * 12}, cv=3, error_score="raise")
 
 
