@@ -11,6 +11,7 @@ __all__ = [
     "__version__",
     "cluster",
     "discriminant_analysis",
+    "hmm",
     "linear_model",
     "metrics",
     "model_selection",

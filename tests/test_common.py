@@ -22,10 +22,13 @@ import sklearn_extra_ml
 
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
+    "CategoricalHMM": 55,
     "DBSCAN": 59,
     "GaussianDiscriminantAnalysis": 68,
+    "GaussianHMM": 54,
     "HDBSCAN": 50,
     "KMeans": 59,
+    "PoissonHMM": 55,
     "RANSACRegressor": 61,
 }
 
@@ -37,6 +40,7 @@ VARIANTS = {
         {"covariance": "diag", "reg_lambda": "auto", "reg_gamma": "auto"},
         {"reg_lambda": "auto", "reg_gamma": "auto"},
     ],
+    "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (
