@@ -33,7 +33,10 @@ _ALIASES = {
 
 
 class Neighbors(NamedTuple):
-    """The nearest points of each query, nearest first, equal distances by rising row number."""
+    """The nearest points of each query, nearest first, equal distances by rising row number.
+
+    Which points are listed is decided on reduced distances, which tell more apart than their roots.
+    """
 
     distances: np.ndarray  # (n_queries, k), dtype of the index
     rows: np.ndarray  # (n_queries, k), intp
