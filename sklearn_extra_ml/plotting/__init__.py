@@ -2,5 +2,14 @@
 
 from ._condensed_tree import CondensedTreeDisplay
 from ._consensus import ConsensusDisplay
+from ._reachability import ReachabilityDisplay
+from ._single_linkage import SingleLinkageDisplay
+from ._spanning_tree import MinimumSpanningTreeDisplay
 
-__all__ = ["CondensedTreeDisplay", "ConsensusDisplay"]
+__all__ = [
+    "CondensedTreeDisplay",
+    "ConsensusDisplay",
+    "MinimumSpanningTreeDisplay",
+    "ReachabilityDisplay",
+    "SingleLinkageDisplay",
+]
