@@ -129,8 +129,9 @@ class HDBSCAN(
 
     n_clusters : int, default=None
         Number of clusters: those of the largest total stability, none inside another, among the
-        clusters that the other parameters allow (for "leaf": among the leaves). An error tells
-        how many there are where they are fewer. None: as many as `cluster_selection_method` finds.
+        clusters that the other parameters allow (for "leaf": among the leaves). Where there are
+        fewer, these are taken and a warning says so. None: as many as `cluster_selection_method`
+        finds.
 
     memory : str or object with the joblib.Memory interface, default=None
         Where spanning trees are kept: fits of the same rows that differ in the selection only
@@ -316,8 +317,12 @@ class HDBSCAN(
         ------
         ValueError
             For fewer than two usable rows, `min_samples` beyond their number, an `algorithm` that
-            does not know the metric, precomputed distances that are no distances, and more
-            `n_clusters` than there are.
+            does not know the metric, and precomputed distances that are no distances.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When there are fewer than `n_clusters` clusters.
         """
         X, rows = self._check_rows(X, reset=True)
         weights, rows = read_weights(sample_weight, X, rows, self.metric)

@@ -5,11 +5,12 @@ Sources: Campello, Moulavi, Sander (2013) for the excess of mass; Malzer and Bau
 validity, whose densities are read off the spanning tree here.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
-from .._core._validation import bad_value
 from .._native import _condense
 from ._condensed_tree import SMALLEST_LEVEL, row_ranks
 
@@ -106,17 +107,16 @@ def _select_number(tree, rule, selected):
         _condense.leaves(tree.parent, leaves)
         allowed &= leaves.view(bool)
     allowed[1:] &= tree.birth[1:] >= rule.epsilon
-    n = _condense.most_stable(
-        tree.parent, tree.stability, allowed.view(np.uint8), rule.n_clusters, selected
-    )
-    if n < rule.n_clusters:
-        raise bad_value(
-            "n_clusters",
-            rule.n_clusters,
-            f"is more than the {n} clusters side by side that the hierarchy holds",
-            f"1 to {n}" if n else "None",
-            "Lower it, `min_cluster_size` or `min_samples`.",
+    wanted, allowed = rule.n_clusters, allowed.view(np.uint8)
+    n = _condense.most_stable(tree.parent, tree.stability, allowed, wanted, selected)
+    if n < wanted:
+        warnings.warn(
+            f"The hierarchy holds {n} clusters side by side, fewer than `n_clusters`={wanted}; these "
+            "are taken. Lower `min_cluster_size` or `min_samples` for more.",
+            ConvergenceWarning,
+            stacklevel=2,
         )
+        _condense.most_stable(tree.parent, tree.stability, allowed, n, selected)
 
 
 def labels_of(selection, cluster, level):

@@ -285,6 +285,9 @@ def most_stable(
     cdef double value
     cdef intp_t[::1] n_below = np.zeros(n, dtype=np.intp)   # most clusters to be had below
     cdef intp_t[::1] before = np.zeros(n, dtype=np.intp)    # of the parent, before this child
+    if n_wanted < 1:
+        selected[:] = 0
+        return 0
     with nogil:
         for c in range(n - 1, -1, -1):
             if n_below[c] == 0 and allowed[c]:
