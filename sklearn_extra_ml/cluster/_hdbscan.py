@@ -42,6 +42,7 @@ from ._spanning_tree import (
     IndexedRows,
     MinimumSpanningTree,
     complete_tree,
+    digest,
     grow,
 )
 
@@ -329,11 +330,14 @@ class HDBSCAN(
         min_samples = check_parameters(self, X, rows, weights)
         with self._task(X, y) as stage:
             way, search, self._content = self._way_to_tree(X, rows)
-            core, edges, lengths = self._grow(way, X, rows, min_samples, weights, stage)
+            grown = self._grow(way, X, rows, min_samples, weights, stage)
+            core, edges, lengths, linkage = grown
             with stage("linkage"):
                 edges = edges if rows.all_finite else rows.finite[edges]
                 self.minimum_spanning_tree_ = MinimumSpanningTree(edges, lengths)
-                self.single_linkage_tree_ = link(self._joined_tree(len(rows.missing)))
+                if linkage is None or not rows.all_finite:
+                    linkage = link(self._joined_tree(len(rows.missing)))
+                self.single_linkage_tree_ = linkage
             with stage("condensed tree"):
                 self._rows, self._min_samples = rows, min_samples
                 self.core_distances_ = self._mark_rows(np.empty(X.shape[0]), np.inf, np.nan)
@@ -464,19 +468,19 @@ class HDBSCAN(
         return way, search, np.ascontiguousarray(content)
 
     def _grow(self, way, X, rows, min_samples, weights, stage):
-        """Core distances, edges and lengths of the spanning tree, from `memory` if it is there."""
+        """What `grow` returns, from `memory` if it is there; without one the dendrogram is None."""
         if weights is not None:
             weights = weights[rows.finite]
         if self.memory is None:
             with stage("core distances"):
                 core = way.core_distances(min_samples, weights, needed_weight(min_samples))
             with stage("spanning tree"):
-                return core, *way.spanning_tree(core, self.alpha)
+                return core, *way.spanning_tree(core, self.alpha), None
         measured = X if rows.all_finite else X[rows.finite]
         metric = (self.metric, self.metric_params, self.algorithm == "brute")
         cached = check_memory(self.memory).cache(grow, ignore=["way"])
         with stage("core distances"), stage("spanning tree"):
-            return cached(measured, metric, min_samples, self.alpha, weights, way)
+            return cached(digest(measured), metric, min_samples, self.alpha, weights, way)
 
     def _place_idle_rows(self, X, rows, weights):
         """Keep what the selection needs to know of weights, and where rows without weight belong."""
