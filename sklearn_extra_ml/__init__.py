@@ -11,6 +11,7 @@ __all__ = [
     "__version__",
     "cluster",
     "linear_model",
+    "manifold",
     "metrics",
     "model_selection",
     "plotting",

@@ -26,6 +26,7 @@ MINIMUM_CHECKS = {
     "HDBSCAN": 50,
     "KMeans": 59,
     "RANSACRegressor": 61,
+    "TSNE": 50,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
@@ -37,6 +38,7 @@ VARIANTS = {
         {"scoring": "inliers", "local_optimization": False, "residual_threshold": None},
         {"estimator": DecisionTreeRegressor(max_depth=3), "min_samples": 0.5, "max_trials": 20},
     ),
+    "TSNE": ({"affinity": "uniform", "method": "fft", "dof": 0.8, "max_iter": 300},),
 }
 
 
