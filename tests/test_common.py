@@ -26,7 +26,7 @@ MINIMUM_CHECKS = {
     "HDBSCAN": 50,
     "KMeans": 59,
     "RANSACRegressor": 61,
-    "TSNE": 50,
+    "TSNE": 47,
 }
 
 # Instances checked besides the default one: each takes another path through the code.

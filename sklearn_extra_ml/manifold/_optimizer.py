@@ -70,9 +70,9 @@ class _State:
             return
         low = self.y[:, :n].min(axis=1).astype(np.float64)
         width = float((self.y[:, :n].max(axis=1) - low).max())
-        codes = np.empty(n, dtype=np.uint64)
-        _tsne_tree.morton_codes(self.y, n, low, width, n_threads, codes)
-        order = np.argsort(codes, kind="stable")
+        codes, order = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.int32)
+        bits = _tsne_tree.curve_bits(dim, n, width)
+        _tsne_tree.sort_on_curve(self.y, n, low, width, bits, n_threads, codes, order)
         self.graph = self.graph.reordered(order, n_threads)
         for array in (self.y, self.step, self.gain):
             array[:, :n] = array[:, order]

@@ -31,6 +31,8 @@ V. Ballenegger, J. J. Cerda, C. Holm, "Removal of spurious self-interactions in 
 methods", Comput. Phys. Commun. 182, 2011.
 """
 
+import functools
+
 import numpy as np
 from scipy import fft
 
@@ -53,7 +55,7 @@ COMPACT = 0.05
 FINE_CELLS = 25
 MAX_NODES = 2**24
 # Measured nanoseconds, both on two cores; only their ratio matters.
-_TREE_COST = 12.0  # for n log2 n
+_TREE_COST = (3e4, 10.0)  # for an iteration, for n log2 n
 _GRID_COST = (1e5, 4.0, 50.0)  # for an iteration, for a node, for a point
 
 
@@ -97,33 +99,35 @@ class TreeRepulsion:
         force = np.empty_like(self._sorted)
         potential = np.empty(force.shape[1], dtype=np.float32)
         self._walk(self._sorted, n, force, potential)
-        out[:, self._order] = force[:, :n]
+        _tsne_tree.scatter_points(force, self._order, out)
         return potential[:n].sum(dtype=np.float64) - n
 
     def freeze(self, y, n):
         """Keep the points as charges for `at`."""
         self._low = y[:, :n].min(axis=1).astype(np.float64)
         self._width = float((y[:, :n].max(axis=1) - self._low).max())
+        self._bits = _tsne_tree.curve_bits(y.shape[0], n, self._width)
         self._order, codes = self._curve(y, n)
         self._sorted, self._n = _take(y, self._order), n
-        self._tree = _tsne_tree.build(codes, self._sorted, self._width)
+        self._tree = _tsne_tree.build(codes, self._sorted, self._width, self._bits)
 
     def at(self, queries, n_queries, out, potential):
         """Write force and potential of the frozen charges at other points."""
-        # The order on the curve is only for speed: each query's box is its own lane's, see below.
+        # A query fills all lanes alone: its result must not depend on the others of the call.
         order, _ = self._curve(queries, n_queries)
-        single = np.repeat(queries[:, order], _tsne_gradient.PAD, axis=1)
-        force = np.empty_like(single)
-        values = np.empty(single.shape[1], dtype=np.float32)
-        self._walk(single, single.shape[1], force, values)
+        alone = np.repeat(_take(queries, order)[:, :n_queries], _tsne_gradient.PAD, axis=1)
+        force = np.empty_like(alone)
+        values = np.empty(alone.shape[1], dtype=np.float32)
+        self._walk(alone, alone.shape[1], force, values)
         out[:, order] = force[:, :: _tsne_gradient.PAD]
         potential[order] = values[:: _tsne_gradient.PAD]
 
     def _curve(self, y, n):
-        codes = np.empty(n, dtype=np.uint64)
-        _tsne_tree.morton_codes(y, n, self._low, self._width, self.n_threads, codes)
-        order = np.argsort(codes, kind="stable")
-        return order, codes[order]
+        order, codes = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.uint64)
+        _tsne_tree.sort_on_curve(
+            y, n, self._low, self._width, self._bits, self.n_threads, codes, order
+        )
+        return order, codes
 
     def _walk(self, queries, n_queries, force, potential):
         _tsne_tree.repulsion(
@@ -142,8 +146,9 @@ class TreeRepulsion:
 
 def _take(y, order):
     """Return the points in another order, padded with copies of the last one."""
-    padding = padded(len(order)) - len(order)
-    return np.ascontiguousarray(y[:, np.concatenate([order, np.repeat(order[-1:], padding)])])
+    out = np.empty((y.shape[0], padded(len(order))), dtype=np.float32)
+    _tsne_tree.gather_points(y, order, out)
+    return out
 
 
 class GridRepulsion:
@@ -162,19 +167,19 @@ class GridRepulsion:
         if (high - low).max() < COMPACT * self._scale:
             out[:, :n] = n * (points - points.mean(axis=1, dtype=np.float64)[:, None])
             return float(n) * (n - 1)
-        geometry = self._geometry(low, high)
-        if geometry is None:
+        plan = self._plan(high - low)
+        if plan is None or self._prefers_tree(plan, n):
             return self._wide.forces(y, n, out)
+        geometry = self._geometry(plan, low, high)
         order = np.empty(n, dtype=np.int32)
         potential = self._solve(geometry, y, n, order)
         value = np.empty(n, dtype=np.float32)
-        return _tsne_grid.gather(geometry, y, n, order, potential, True, self.n_threads, out, value)
+        return _tsne_grid.gather(
+            geometry, y, n, order, potential, True, self.n_threads, out, value
+        )
 
-    def cost(self, y, n):
-        """Estimated nanoseconds of `forces`, infinite where it would take the tree anyway."""
-        geometry = self._geometry(y[:, :n].min(axis=1), y[:, :n].max(axis=1))
-        nodes = np.inf if geometry is None else self._size[0] * self._size[1]
-        return _GRID_COST[0] + _GRID_COST[1] * nodes + _GRID_COST[2] * n
+    def _prefers_tree(self, plan, n):
+        return False
 
     def freeze(self, y, n):
         """Keep the points as charges for `at`."""
@@ -182,8 +187,9 @@ class GridRepulsion:
         low, high = points.min(axis=1), points.max(axis=1)
         margin = 2.0 + 0.05 * (high - low).max()  # new points stay near the old ones
         low, high = low - np.float32(margin), high + np.float32(margin)
-        self._frozen = self._geometry(low, high)
-        if self._frozen is None:
+        plan = self._plan(high - low)
+        self._frozen = None if plan is None else self._geometry(plan, low, high)
+        if plan is None:
             self._wide.freeze(y, n)
         else:
             order = np.empty(n, dtype=np.int32)
@@ -207,37 +213,39 @@ class GridRepulsion:
                 potential,
             )
 
-    def _geometry(self, low, high):
-        """Return the grid over a box as the kernels take it; None where it would be too large."""
-        extent = (high - low).astype(np.float64)
+    def _plan(self, extent):
+        """Return spacing, nodes and size of the grid for a box; None where it would be too large."""
+        extent = extent.astype(np.float64)
         widest = extent.max()
         if not widest < 1e7:
             return None
         spacing = SPACING * self._scale
         if widest < FINE_CELLS * spacing:  # halved in steps, so that few spectra are computed
             spacing *= 2.0 ** (-np.ceil(2 * np.log2(FINE_CELLS * spacing / widest)) / 2)
-        shape = np.ceil(extent / spacing).astype(np.intp) + _tsne_grid.ORDER + 1
-        shape[-1] += _tsne_grid.SLACK
-        size = [_smooth_size(2 * nodes) for nodes in shape]
+        nodes = [int(np.ceil(side / spacing)) + _tsne_grid.ORDER + 1 for side in extent]
+        size = [_smooth_size(2 * (count + _tsne_grid.SLACK)) for count in nodes]
         if len(size) == 1:
-            shape, size = [1, *shape], [1, *size]
+            nodes, size = [1, *nodes], [1, *size]
         if spacing == self._spacing:
             size = [max(new, old) for new, old in zip(size, self._size, strict=True)]
-        if size[0] * size[1] > MAX_NODES:
-            return None
+        return None if size[0] * size[1] > MAX_NODES else (spacing, nodes, size)
+
+    def _geometry(self, plan, low, high):
+        """Return the grid of a plan over a box as the kernels take it."""
+        spacing, nodes, size = plan
+        dim = len(low)
         if spacing != self._spacing or size != self._size:
             self._spectrum = _spectrum(size, spacing, self.dof)
-            self._self_terms = _self_terms(len(extent), spacing, self.dof)
+            if spacing != self._spacing:
+                self._self_terms = _self_terms(dim, spacing, self.dof)
             self._charge = np.empty((max(1, size[0] // 2), size[1]), dtype=np.float32)
             self._spacing, self._size = spacing, size
         middle = (low.astype(np.float64) + high) / 2
-        nodes = np.asarray(shape[-len(extent) :]) - _tsne_grid.ORDER
-        nodes[-1] -= _tsne_grid.SLACK
-        corner = middle - spacing * nodes / 2
+        corner = middle - spacing * (np.asarray(nodes[-dim:]) - _tsne_grid.ORDER) / 2
         return {
             "low": (corner[0], corner[-1]),
             "spacing": spacing,
-            "shape": (int(shape[0]), int(shape[1]) - _tsne_grid.SLACK),
+            "shape": tuple(nodes),
             "stride": size[1],
             "force_scale": -self.dof / (self.dof + 1),
             "self_terms": self._self_terms,
@@ -253,11 +261,10 @@ class GridRepulsion:
 class AdaptiveRepulsion(GridRepulsion):
     """In each iteration the cheaper of tree and grid, by a fixed formula."""
 
-    def forces(self, y, n, out):
-        """Write the repulsion among the points `y` (1 or 2, stride) and return Z."""
-        if n * np.log2(n) * _TREE_COST < self.cost(y, n):
-            return self._wide.forces(y, n, out)
-        return super().forces(y, n, out)
+    def _prefers_tree(self, plan, n):
+        _, _, size = plan
+        grid = _GRID_COST[0] + _GRID_COST[1] * size[0] * size[1] + _GRID_COST[2] * n
+        return _TREE_COST[0] + _TREE_COST[1] * n * np.log2(n) < grid
 
 
 def _convolve(charge, spectrum, size, n_threads):
@@ -275,6 +282,7 @@ def _convolve(charge, spectrum, size, n_threads):
     return fft.irfft(values, n=size[1], axis=1, workers=n_threads)
 
 
+@functools.lru_cache(maxsize=4096)
 def _smooth_size(n):
     """Return the smallest even 2^a 3^b 5^c that is at least `n`."""
     best = 2 ** int(np.ceil(np.log2(max(n, 2))))

@@ -44,6 +44,7 @@ typedef struct {
     const float *y;
     ptrdiff_t stride, n;
     int dim;
+    const float *pairs; /* two coordinates: (x, y) of each point side by side, for the edges */
 } sem_ts_points;
 
 /* What a step of gradient descent needs beside the forces. */

@@ -21,6 +21,7 @@ cdef extern from "sem_tsne.h" nogil:
         const float *y
         Py_ssize_t stride, n
         int dim
+        const float *pairs
     ctypedef struct sem_ts_rule:
         float attraction, repulsion, rate, momentum, max_step, inv_dof
     void sem_ts_attract(const sem_ts_graph *, const sem_ts_points *, float inv_dof, Py_ssize_t,
@@ -54,7 +55,22 @@ cdef sem_ts_points _points(const float[:, ::1] y, intp_t n) noexcept:
     points.dim = <int> y.shape[0]
     points.stride = y.shape[1]
     points.n = n
+    points.pairs = NULL
     return points
+
+
+cdef float *_pairs(const float[:, ::1] y, intp_t n) except NULL:
+    """Return the points' two coordinates side by side; to be freed."""
+    cdef float *pairs = <float *> malloc(2 * n * sizeof(float))
+    cdef intp_t i
+    if pairs == NULL:
+        raise MemoryError()
+    if y.shape[0] == 2:
+        with nogil:
+            for i in range(n):
+                pairs[2 * i] = y[0, i]
+                pairs[2 * i + 1] = y[1, i]
+    return pairs
 
 
 def attraction(
@@ -73,11 +89,19 @@ def attraction(
         sem_ts_points points = _points(y, n)
         float inv_dof = <float> (1 / dof)
         float *scratch = <float *> malloc(n_threads * 16 * y.shape[0] * sizeof(float))
+        float *pairs
     if scratch == NULL:
         raise MemoryError()
+    try:
+        pairs = _pairs(y, n)
+    except MemoryError:
+        free(scratch)
+        raise
+    points.pairs = pairs
     for b in prange(n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
         sem_ts_attract(&graph, &points, inv_dof, b * BLOCK, min((b + 1) * BLOCK, n),
                        scratch + sem_thread_num() * 16 * points.dim, &force[0, 0])
+    free(pairs)
     free(scratch)
 
 

@@ -10,7 +10,9 @@ J. Barnes and P. Hut, "A hierarchical O(N log N) force-calculation algorithm", N
 
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, uint64_t
+from libc.math cimport log2
 from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
 
 from sklearn_extra_ml._native._typedefs cimport intp_t
 
@@ -32,26 +34,20 @@ cdef enum:
     MAX_STACK = 600  # at most 2^3 - 1 waiting cells on each of 63 levels
 
 
-def morton_codes(
-    const float[:, ::1] y,      # IN (n_components, stride), at most 3 components
-    intp_t n,
-    const double[::1] low,      # IN (n_components,)
-    double width,               # of the cube that holds the points
-    int n_threads,
-    uint64_t[::1] codes,        # OUT (n,)
-):
-    """Write each point's place on the Morton curve, 63, 62 or 63 bits for 1, 2 or 3 components."""
-    cdef:
-        intp_t i
-        int dim = <int> y.shape[0], bits = level_bits(dim)
-        double scale = (<uint64_t> 1 << bits) / width if width > 0 else 0
-        double top = <double> ((<uint64_t> 1 << bits) - 1)
-    for i in prange(n, nogil=True, num_threads=n_threads, schedule="static"):
-        codes[i] = _code(&y[0, i], y.shape[1], dim, bits, &low[0], scale, top)
+cdef enum:
+    DIGIT = 11      # bits of one pass of the radix sort
+    DIGITS = 2048
+
+# Cells need be no finer than this: points so close push the others alike.
+cdef double FINEST = 0.02
 
 
-cdef int level_bits(int dim) noexcept nogil:
-    return 52 if dim == 1 else 31 if dim == 2 else 21
+cdef int level_bits(int dim, intp_t n, double width) noexcept nogil:
+    """Levels of the tree: to cells of size `FINEST`, but enough for `n` points in little space."""
+    cdef int most = 52 if dim == 1 else 31 if dim == 2 else 21
+    cdef double levels = log2(width / FINEST) + 1 if width > 0 else 1
+    levels = max(levels, log2(<double> n) / dim + 4)
+    return <int> min(levels, <double> most)
 
 
 cdef uint64_t _code(const float *y, intp_t stride, int dim, int bits, const double *low,
@@ -64,10 +60,92 @@ cdef uint64_t _code(const float *y, intp_t stride, int dim, int bits, const doub
         at = (<double> y[c * stride] - low[c]) * scale
         at = at if at > 0 else 0
         cell[c] = <uint64_t> (at if at < top else top)
+    if dim == 1:
+        return cell[0]
+    if dim == 2:
+        return _spread_bits(cell[0]) << 1 | _spread_bits(cell[1])
     for b in range(bits - 1, -1, -1):
         for c in range(dim):
             code = (code << 1) | ((cell[c] >> b) & 1)
     return code
+
+
+cdef inline uint64_t _spread_bits(uint64_t x) noexcept nogil:
+    """Put a zero between any two of the lower 32 bits."""
+    x = (x | (x << 16)) & <uint64_t> 0x0000FFFF0000FFFF
+    x = (x | (x << 8)) & <uint64_t> 0x00FF00FF00FF00FF
+    x = (x | (x << 4)) & <uint64_t> 0x0F0F0F0F0F0F0F0F
+    x = (x | (x << 2)) & <uint64_t> 0x3333333333333333
+    return (x | (x << 1)) & <uint64_t> 0x5555555555555555
+
+
+cdef void _radix_sort(uint64_t *keys, int32_t *order, uint64_t *spare_keys, int32_t *spare,
+                      intp_t n, int n_bits) noexcept nogil:
+    """Sort keys and their numbers, stably; the result is in `keys` and `order`."""
+    cdef int32_t counts[DIGITS]
+    cdef int shift, n_passes = (n_bits + DIGIT - 1) // DIGIT, k
+    cdef intp_t i
+    cdef int32_t at, count
+    cdef uint64_t *keys_from = keys
+    cdef uint64_t *keys_to = spare_keys
+    cdef int32_t *from_ = order
+    cdef int32_t *to = spare
+    for k in range(n_passes):
+        shift = k * DIGIT
+        memset(counts, 0, sizeof(counts))
+        for i in range(n):
+            counts[(keys_from[i] >> shift) & (DIGITS - 1)] += 1
+        at = 0
+        for i in range(DIGITS):
+            count = counts[i]
+            counts[i] = at
+            at += count
+        for i in range(n):
+            at = counts[(keys_from[i] >> shift) & (DIGITS - 1)]
+            counts[(keys_from[i] >> shift) & (DIGITS - 1)] = at + 1
+            keys_to[at] = keys_from[i]
+            to[at] = from_[i]
+        keys_from, keys_to = keys_to, keys_from
+        from_, to = to, from_
+    if keys_from != keys:
+        memcpy(keys, keys_from, n * sizeof(uint64_t))
+        memcpy(order, from_, n * sizeof(int32_t))
+
+
+def sort_on_curve(
+    const float[:, ::1] y,   # IN (n_components, stride), at most 3 components
+    intp_t n,
+    const double[::1] low,   # IN (n_components,)
+    double width,            # of the cube that holds the points
+    int bits,                # levels of the curve (`curve_bits`)
+    int n_threads,
+    uint64_t[::1] codes,     # OUT (n,): rising places on the Morton curve
+    int32_t[::1] order,      # OUT (n,): points in that order
+):
+    """Sort points along the Morton curve."""
+    cdef:
+        intp_t i
+        int dim = <int> y.shape[0]
+        double scale = (<uint64_t> 1 << bits) / width if width > 0 else 0
+        double top = <double> ((<uint64_t> 1 << bits) - 1)
+        uint64_t *keys = <uint64_t *> malloc(n * sizeof(uint64_t))
+        int32_t *spare = <int32_t *> malloc(n * sizeof(int32_t))
+    try:
+        if keys == NULL or spare == NULL:
+            raise MemoryError()
+        with nogil:
+            for i in prange(n, num_threads=n_threads, schedule="static"):
+                codes[i] = _code(&y[0, i], y.shape[1], dim, bits, &low[0], scale, top)
+                order[i] = <int32_t> i
+            _radix_sort(&codes[0], &order[0], keys, spare, n, bits * dim)
+    finally:
+        free(keys)
+        free(spare)
+
+
+def curve_bits(int n_components, intp_t n, double width):
+    """Levels that the curve, and the tree, need for `n` points in a cube."""
+    return level_bits(n_components, n, width)
 
 
 cdef class Tree:
@@ -102,11 +180,12 @@ def build(
     const uint64_t[::1] codes,   # IN (n,), rising
     const float[:, ::1] y,       # IN (n_components, stride), sorted likewise
     double width,
+    int bits,
 ):
     """Return the `Tree` of sorted points."""
     cdef:
         intp_t n = codes.shape[0]
-        int dim = <int> y.shape[0], bits = level_bits(dim)
+        int dim = <int> y.shape[0]
         Tree tree = Tree()
         double *prefix = <double *> malloc(dim * (n + 1) * sizeof(double))
         int32_t *first_at = <int32_t *> malloc((n + 1) * sizeof(int32_t))
@@ -140,9 +219,11 @@ cdef int _build(Tree tree, const uint64_t *codes, const float *y, intp_t stride,
         double side, mean
         sem_ts_node *node
     for c in range(dim):
+        mean = 0
         prefix[c * (n + 1)] = 0
         for i in range(n):
-            prefix[c * (n + 1) + i + 1] = prefix[c * (n + 1) + i] + y[c * stride + i]
+            mean = mean + <double> y[c * stride + i]
+            prefix[c * (n + 1) + i + 1] = mean
     start[0], end[0], level[0] = 0, <int32_t> n, 0
     while depth:
         depth -= 1
@@ -214,3 +295,23 @@ def repulsion(
     for b in prange(n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic", chunksize=8):
         sem_ts_walk(tree.nodes, tree.n_nodes, &points, &at, b * LANES, dof, sq_angle,
                     &force[0, 0], &potential[0])
+
+
+def gather_points(const float[:, ::1] y, const int32_t[::1] order, float[:, ::1] out):
+    """Write the points in another order; the padding repeats the last one."""
+    cdef intp_t c, i, n = order.shape[0]
+    with nogil:
+        for c in range(y.shape[0]):
+            for i in range(n):
+                out[c, i] = y[c, order[i]]
+            for i in range(n, out.shape[1]):
+                out[c, i] = out[c, n - 1]
+
+
+def scatter_points(const float[:, ::1] values, const int32_t[::1] order, float[:, ::1] out):
+    """Undo `gather_points`."""
+    cdef intp_t c, i, n = order.shape[0]
+    with nogil:
+        for c in range(values.shape[0]):
+            for i in range(n):
+                out[c, order[i]] = values[c, i]
