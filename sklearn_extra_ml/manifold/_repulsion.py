@@ -55,8 +55,8 @@ COMPACT = 0.05
 FINE_CELLS = 25
 MAX_NODES = 2**24
 # Measured nanoseconds, both on two cores; only their ratio matters.
-_TREE_COST = (3e4, 10.0)  # for an iteration, for n log2 n
-_GRID_COST = (1e5, 4.0, 50.0)  # for an iteration, for a node, for a point
+_TREE_COST = (3e4, 8.0)  # for an iteration, for n log2 n
+_GRID_COST = (1e5, 4.0, 26.0)  # for an iteration, for a node, for a point
 
 
 def padded(n):
@@ -174,9 +174,7 @@ class GridRepulsion:
         order = np.empty(n, dtype=np.int32)
         potential = self._solve(geometry, y, n, order)
         value = np.empty(n, dtype=np.float32)
-        return _tsne_grid.gather(
-            geometry, y, n, order, potential, True, self.n_threads, out, value
-        )
+        return _tsne_grid.gather(geometry, y, n, order, potential, True, self.n_threads, out, value)
 
     def _prefers_tree(self, plan, n):
         return False

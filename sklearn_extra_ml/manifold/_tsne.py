@@ -29,7 +29,7 @@ from ._repulsion import AdaptiveRepulsion, ExactRepulsion, GridRepulsion, TreeRe
 from ._watch import Watch
 
 _UNIFORM_NEIGHBORS = 15
-_EXACT_ROWS = 1000  # up to so many rows all pairs cost less than a tree
+_EXACT_ROWS = 600  # up to so many rows all pairs cost less than a tree
 
 
 class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

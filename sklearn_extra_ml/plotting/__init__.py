@@ -2,5 +2,6 @@
 
 from ._condensed_tree import CondensedTreeDisplay
 from ._consensus import ConsensusDisplay
+from ._embedding import EmbeddingDisplay
 
-__all__ = ["CondensedTreeDisplay", "ConsensusDisplay"]
+__all__ = ["CondensedTreeDisplay", "ConsensusDisplay", "EmbeddingDisplay"]

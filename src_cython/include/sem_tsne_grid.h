@@ -19,11 +19,37 @@
 #define SEM_TG_LANES 8
 
 #if defined(__GNUC__)
+#  pragma GCC diagnostic ignored "-Wpsabi" /* vectors are passed between inlined functions only */
 #  define SEM_TG_INLINE static inline __attribute__((always_inline))
 typedef float sem_tg_vec __attribute__((vector_size(32), aligned(4), may_alias));
+#  define SEM_TG_PARTS 1
 #else
 #  define SEM_TG_INLINE static inline
+typedef float sem_tg_vec;
+#  define SEM_TG_PARTS 8
 #endif
+
+/* Eight lanes, in as many parts as it takes. */
+typedef struct {
+    sem_tg_vec part[SEM_TG_PARTS];
+} sem_tg_lanes;
+
+SEM_TG_INLINE sem_tg_lanes sem_tg_load(const float *from)
+{
+    sem_tg_lanes out;
+    memcpy(&out, from, sizeof out);
+    return out;
+}
+
+SEM_TG_INLINE void sem_tg_store(float *to, sem_tg_lanes v) { memcpy(to, &v, sizeof v); }
+
+/* a s + b */
+SEM_TG_INLINE sem_tg_lanes sem_tg_add_scaled(sem_tg_lanes a, float s, sem_tg_lanes b)
+{
+    for (int p = 0; p < SEM_TG_PARTS; p++)
+        a.part[p] = a.part[p] * s + b.part[p];
+    return a;
+}
 
 typedef struct {
     float low[2];      /* coordinates of node (0, 0) */
@@ -51,25 +77,33 @@ SEM_TG_INLINE ptrdiff_t sem_tg_cell(const sem_tg_grid *grid, int axis, float x, 
     return cell;
 }
 
-/* Coefficients of t^k of the six weights, times 120. */
-static const float sem_tg_coefficients[6][SEM_TG_LANES] = {
-    {1, 26, 66, 26, 1, 0, 0, 0},       {-5, -50, 0, 50, 5, 0, 0, 0},
-    {10, 20, -60, 20, 10, 0, 0, 0},    {-10, 20, 0, -20, 10, 0, 0, 0},
-    {5, -20, 30, -20, 5, 0, 0, 0},     {-1, 5, -10, 10, -5, 1, 0, 0},
+/* Coefficients of t^k of the six weights, and of their derivatives. */
+#define SEM_TG_ROW(a, b, c, d, e, f) {a / 120.f, b / 120.f, c / 120.f, d / 120.f, e / 120.f, f / 120.f}
+static const float sem_tg_weight_of[6][SEM_TG_LANES] = {
+    SEM_TG_ROW(1, 26, 66, 26, 1, 0),       SEM_TG_ROW(-5, -50, 0, 50, 5, 0),
+    SEM_TG_ROW(10, 20, -60, 20, 10, 0),    SEM_TG_ROW(-10, 20, 0, -20, 10, 0),
+    SEM_TG_ROW(5, -20, 30, -20, 5, 0),     SEM_TG_ROW(-1, 5, -10, 10, -5, 1),
+};
+static const float sem_tg_slope_of[5][SEM_TG_LANES] = {
+    SEM_TG_ROW(-5, -50, 0, 50, 5, 0),      SEM_TG_ROW(20, 40, -120, 40, 20, 0),
+    SEM_TG_ROW(-30, 60, 0, -60, 30, 0),    SEM_TG_ROW(20, -80, 120, -80, 20, 0),
+    SEM_TG_ROW(-5, 25, -50, 50, -25, 5),
 };
 
-SEM_TG_INLINE void sem_tg_weights(float t, float *w, float *derivative)
+SEM_TG_INLINE sem_tg_lanes sem_tg_weights(float t)
 {
-    for (int j = 0; j < SEM_TG_LANES; j++) {
-        float value = sem_tg_coefficients[5][j], slope = 5 * sem_tg_coefficients[5][j];
-        for (int k = 4; k >= 0; k--)
-            value = value * t + sem_tg_coefficients[k][j];
-        for (int k = 4; k >= 1; k--)
-            slope = slope * t + (float)k * sem_tg_coefficients[k][j];
-        w[j] = value * (1.0f / 120.0f);
-        if (derivative)
-            derivative[j] = slope * (1.0f / 120.0f);
-    }
+    sem_tg_lanes w = sem_tg_load(sem_tg_weight_of[5]);
+    for (int k = 4; k >= 0; k--)
+        w = sem_tg_add_scaled(w, t, sem_tg_load(sem_tg_weight_of[k]));
+    return w;
+}
+
+SEM_TG_INLINE sem_tg_lanes sem_tg_slopes(float t)
+{
+    sem_tg_lanes w = sem_tg_load(sem_tg_slope_of[4]);
+    for (int k = 3; k >= 0; k--)
+        w = sem_tg_add_scaled(w, t, sem_tg_load(sem_tg_slope_of[k]));
+    return w;
 }
 
 /* Bands of rows that the points in [first, last) belong to. */
@@ -95,19 +129,17 @@ static void sem_tg_spread(const sem_tg_grid *grid, const float *x, const float *
     const ptrdiff_t stride = grid->stride;
     for (ptrdiff_t a = 0; a < count; a++) {
         const ptrdiff_t i = order ? order[a] : a;
-        float t, wx[SEM_TG_LANES], wy[SEM_TG_LANES];
+        float t, wx[SEM_TG_LANES];
         float *to = charge + sem_tg_cell(grid, 1, y[i], &t);
-        sem_tg_weights(t, wy, NULL);
+        const sem_tg_lanes wy = sem_tg_weights(t);
         if (x == NULL) {
-            for (int j = 0; j < SEM_TG_LANES; j++)
-                to[j] += wy[j];
+            sem_tg_store(to, sem_tg_add_scaled(wy, 1.0f, sem_tg_load(to)));
             continue;
         }
         to += sem_tg_cell(grid, 0, x[i], &t) * stride;
-        sem_tg_weights(t, wx, NULL);
-        for (int r = 0; r < SEM_TG_ORDER; r++)
-            for (int j = 0; j < SEM_TG_LANES; j++)
-                to[r * stride + j] += wx[r] * wy[j];
+        sem_tg_store(wx, sem_tg_weights(t));
+        for (int r = 0; r < SEM_TG_ORDER; r++, to += stride)
+            sem_tg_store(to, sem_tg_add_scaled(wy, wx[r], sem_tg_load(to)));
     }
 }
 
@@ -119,11 +151,12 @@ SEM_TG_INLINE void sem_tg_wave(float t, float *sine, float *cosine)
     *cosine = -(1.0f + u2 * (-19.739208f + u2 * (64.939391f + u2 * (-85.450332f + u2 * (60.176212f + u2 * -26.0f)))));
 }
 
-SEM_TG_INLINE float sem_tg_dot(const float *a, const float *b)
+SEM_TG_INLINE float sem_tg_dot(sem_tg_lanes a, sem_tg_lanes b)
 {
     float p[SEM_TG_LANES];
-    for (int j = 0; j < SEM_TG_LANES; j++)
-        p[j] = a[j] * b[j];
+    for (int q = 0; q < SEM_TG_PARTS; q++)
+        a.part[q] *= b.part[q];
+    sem_tg_store(p, a);
     return ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
 }
 
@@ -142,21 +175,24 @@ static double sem_tg_gather(const sem_tg_grid *grid, const float *x, const float
     double total = 0;
     for (ptrdiff_t a = 0; a < count; a++) {
         const ptrdiff_t i = order ? order[a] : a;
-        float tx = 0, ty, wx[SEM_TG_LANES], wy[SEM_TG_LANES], dx[SEM_TG_LANES], dy[SEM_TG_LANES];
-        float along[SEM_TG_LANES] = {0}, across[SEM_TG_LANES] = {0};
+        float tx = 0, ty;
         const float *from = potential + sem_tg_cell(grid, 1, y[i], &ty);
-        sem_tg_weights(ty, wy, dy);
+        const sem_tg_lanes wy = sem_tg_weights(ty), dy = sem_tg_slopes(ty);
+        sem_tg_lanes along, across;
         if (x == NULL) {
-            for (int j = 0; j < SEM_TG_LANES; j++)
-                along[j] = from[j];
+            along = across = sem_tg_load(from);
         } else {
+            float wx[SEM_TG_LANES], dx[SEM_TG_LANES];
             from += sem_tg_cell(grid, 0, x[i], &tx) * stride;
-            sem_tg_weights(tx, wx, dx);
-            for (int r = 0; r < SEM_TG_ORDER; r++)
-                for (int j = 0; j < SEM_TG_LANES; j++) {
-                    along[j] += wx[r] * from[r * stride + j];
-                    across[j] += dx[r] * from[r * stride + j];
-                }
+            sem_tg_store(wx, sem_tg_weights(tx));
+            sem_tg_store(dx, sem_tg_slopes(tx));
+            memset(&along, 0, sizeof along);
+            memset(&across, 0, sizeof across);
+            for (int r = 0; r < SEM_TG_ORDER; r++, from += stride) {
+                const sem_tg_lanes nodes = sem_tg_load(from);
+                along = sem_tg_add_scaled(nodes, wx[r], along);
+                across = sem_tg_add_scaled(nodes, dx[r], across);
+            }
         }
         float sine, cosine, self = grid->self_constant;
         float phi = sem_tg_dot(along, wy), f_y = scale * sem_tg_dot(along, dy);
