@@ -13,6 +13,7 @@ __all__ = [
     "discriminant_analysis",
     "hmm",
     "linear_model",
+    "manifold",
     "metrics",
     "model_selection",
     "plotting",

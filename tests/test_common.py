@@ -30,6 +30,7 @@ MINIMUM_CHECKS = {
     "KMeans": 59,
     "PoissonHMM": 55,
     "RANSACRegressor": 61,
+    "TSNE": 47,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
@@ -47,6 +48,7 @@ VARIANTS = {
         {"scoring": "inliers", "local_optimization": False, "residual_threshold": None},
         {"estimator": DecisionTreeRegressor(max_depth=3), "min_samples": 0.5, "max_trials": 20},
     ),
+    "TSNE": ({"affinity": "uniform", "method": "fft", "dof": 0.8, "max_iter": 300},),
 }
 
 

@@ -2,6 +2,7 @@
 
 from ._condensed_tree import CondensedTreeDisplay
 from ._consensus import ConsensusDisplay
+from ._embedding import EmbeddingDisplay
 from ._gaussian_ellipse import GaussianEllipseDisplay
 from ._reachability import ReachabilityDisplay
 from ._single_linkage import SingleLinkageDisplay
@@ -12,6 +13,7 @@ from ._transition_graph import TransitionGraphDisplay
 __all__ = [
     "CondensedTreeDisplay",
     "ConsensusDisplay",
+    "EmbeddingDisplay",
     "GaussianEllipseDisplay",
     "MinimumSpanningTreeDisplay",
     "ReachabilityDisplay",
