@@ -414,12 +414,6 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        if tags.transformer_tags is not None:
-            tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
-
 
 def _storable_params(estimator):
     """Return the parameters that JSON can hold; a random state that is no number becomes None."""
