@@ -23,9 +23,11 @@ import torch
 from torch import nn
 
 from ._blocks import ACTIVATIONS, linear
+from ._probability_flow import field_and_trace
 from ._solvers import chain_sigmas
 
 _N_FREQUENCIES = 16
+_TIME_WIDTH = 64
 
 
 class ConditionalMLP(nn.Module):
@@ -60,13 +62,15 @@ class ConditionalMLP(nn.Module):
         self.sizes = list(hidden_layer_sizes)
         self.activation = ACTIVATIONS[activation]()
         self.dropout = nn.Dropout(dropout) if dropout else None
-        frequencies = torch.logspace(-2, 3, _N_FREQUENCIES, base=2.0)
+        frequencies = torch.logspace(-2, 3, _N_FREQUENCIES, base=2.0).repeat(2)
+        phases = torch.tensor([0.0, -math.pi / 2]).repeat_interleave(_N_FREQUENCIES)
         self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("phases", phases, persistent=False)
         self.inner = linear(n_features, width)
         self.time = nn.Sequential(
-            linear(2 * _N_FREQUENCIES, width, activation),
+            linear(2 * _N_FREQUENCIES, _TIME_WIDTH, activation),
             ACTIVATIONS[activation](),
-            linear(width, total),
+            linear(_TIME_WIDTH, total),
         )
         self.context = None
         if n_context:
@@ -81,12 +85,7 @@ class ConditionalMLP(nn.Module):
 
     def forward(self, u, log_sigma, context=None):
         """Return the output for rows `u` of unit variance, log noise levels (n, 1) or (1, 1)."""
-        angles = log_sigma * self.frequencies
-        time = torch.cat((angles.sin(), angles.cos()), dim=-1)
-        shifts = self.time(time).split(self.sizes, dim=-1)
-        scales = None
-        if self.context is not None:
-            scales = (1 + self.context(context)).split(self.sizes, dim=-1)
+        shifts, scales = self._embed(log_sigma, context)
         h = self.inner(u)
         for i, (first, last) in enumerate(zip(self.first, self.last, strict=True)):
             z = first(h) + shifts[i]
@@ -97,6 +96,40 @@ class ConditionalMLP(nn.Module):
                 z = self.dropout(z)
             h = h + last(z)
         return self.outer(self.activation(h))
+
+    def _embed(self, log_sigma, context):
+        """Return what each block adds for the noise level, and multiplies for the context."""
+        waves = torch.addcmul(self.phases, log_sigma, self.frequencies).cos()
+        shifts = self.time(waves).split(self.sizes, dim=-1)
+        if self.context is None:
+            return shifts, None
+        return shifts, (1 + self.context(context)).split(self.sizes, dim=-1)
+
+    def output_and_trace(self, u, log_sigma, context, directions):
+        """Return the output, and for each row the sum of v J v over the rows v of `directions`.
+
+        Forward differentiation by hand: the tangents of all directions pass each layer together, as
+        a tensor of shape (n_directions, n, width), and each activation is differentiated once.
+        """
+        shifts, scales = self._embed(log_sigma, context)
+        h = self.inner(u)
+        slope = (directions @ self.inner.weight.T).unsqueeze(1)  # (n_directions, 1, width)
+        for i, (first, last) in enumerate(zip(self.first, self.last, strict=True)):
+            z = first(h) + shifts[i]
+            if scales is not None:
+                z = z * scales[i]
+            value, factor = self._differentiate(z)
+            if scales is not None:
+                factor = factor * scales[i]
+            h = h + last(value)
+            slope = slope + (slope @ first.weight.T * factor) @ last.weight.T
+        value, factor = self._differentiate(h)
+        rows = (directions @ self.outer.weight).unsqueeze(1)  # (n_directions, 1, width)
+        return self.outer(value), (slope * rows).sum(dim=0).mul_(factor).sum(dim=1)
+
+    def _differentiate(self, z):
+        """Return the activation and its derivative, elementwise."""
+        return torch.func.jvp(self.activation, (z,), (torch.ones_like(z),))
 
 
 def _zero(layer):
@@ -133,6 +166,9 @@ class Denoiser(nn.Module):
 
     denoise_sigma : float
         Noise level that `forward` takes out.
+
+    has_missing : bool
+        Whether rows may hold NaN in training.
     """
 
     def __init__(
@@ -146,6 +182,7 @@ class Denoiser(nn.Module):
         log_sigma_law=(-1.0, 1.5),
         chain=("linear", 1000),
         denoise_sigma=0.5,
+        has_missing=False,
     ):
         super().__init__()
         self.network = network
@@ -153,7 +190,7 @@ class Denoiser(nn.Module):
         self.n_context, self.dropout_context = n_context, dropout_context
         self.log_sigma_range = tuple(map(math.log, sigma_range))
         self.log_sigma_law = log_sigma_law
-        self.denoise_sigma = denoise_sigma
+        self.denoise_sigma, self.has_missing = denoise_sigma, has_missing
         if parameterization == "eps":
             levels = torch.from_numpy(chain_sigmas(*chain)).log().float()
             self.register_buffer("log_levels", levels, persistent=False)
@@ -181,12 +218,25 @@ class Denoiser(nn.Module):
             return (math.sin(tau) * u - output) / math.cos(tau)
         return output
 
+    def denoise_rows(self, x, context, sigma):
+        """Return the estimate of the clean rows for contexts as given (None: without)."""
+        return guided(self, context, 1.0)(x, sigma)
+
+    def field_and_trace(self, u, tau, probes, weight, context=None):
+        """Return `field` and `weight` times the sum of v J v over the probes v, for each row."""
+        if not hasattr(self.network, "output_and_trace"):
+            return field_and_trace(lambda v: self.field(v, tau, context), u, probes, weight)
+        log_sigma = torch.full((1, 1), math.log(math.tan(tau)), dtype=u.dtype, device=u.device)
+        output, trace = self.network.output_and_trace(u, log_sigma, context, probes)
+        if self.parameterization == "eps":
+            sine, cosine = math.sin(tau), math.cos(tau)
+            trace = (sine * probes.square().sum() - trace) / cosine
+            output = (sine * u - output) / cosine
+        return output, weight * trace
+
     def forward(self, x):
         """Return the estimate of the clean rows at `denoise_sigma`, without context."""
-        context = None
-        if self.n_context:
-            context = x.new_zeros(len(x), self.n_context + 1)
-        return self.denoise(x, self.denoise_sigma, context)
+        return self.denoise_rows(x, None, self.denoise_sigma)
 
     # --- training ---
 
@@ -196,12 +246,16 @@ class Denoiser(nn.Module):
         sigma = log_sigma.exp()
         cosine = (1 + sigma.square()).rsqrt()
         sine = sigma * cosine
-        missing = X.isnan()
-        x = torch.where(missing, 0.0, X)
+        x = X
+        if self.has_missing:
+            missing = X.isnan()
+            x = torch.where(missing, 0.0, X)
         noise = torch.randn_like(x)
         output = self.network(cosine * x + sine * noise, log_sigma, self.draw_context(y))
         target = noise if self.parameterization == "eps" else sine * x - cosine * noise
-        error = torch.where(missing, 0.0, output - target)
+        error = output - target
+        if self.has_missing:
+            error = torch.where(missing, 0.0, error)
         return error.square().mean()
 
     def draw_log_sigmas(self, n, like):

@@ -56,12 +56,11 @@ def probes_for(n_features, like):
     return (2.0 * signs - 1).to(like), 1.0 / N_PROBES
 
 
-def field_and_trace(field, u, tau, probes, weight):
-    """Return F and the trace of its Jacobian at each row."""
+def field_and_trace(field, u, probes, weight):
+    """Return ``field(u)`` and `weight` times the sum of v J v over the probes v, for each row."""
 
     def along(direction):
-        tangent = direction.expand_as(u)
-        value, slope = torch.func.jvp(lambda v: field(v, tau), (u,), (tangent,))
+        value, slope = torch.func.jvp(field, (u,), (direction.expand_as(u),))
         return value, (slope * direction).sum(dim=1)
 
     values, traces = torch.func.vmap(along, out_dims=(None, 0))(probes)
@@ -73,13 +72,16 @@ def rows_in_block(n_directions, width):
     return max(1, _BLOCK // (n_directions * width))
 
 
-def log_density(field, x, grid):
+def log_density(field, with_trace, x, grid):
     """Return log p(x) in nats for rows with noise of standard deviation tan(grid[0]).
 
     Parameters
     ----------
     field : callable
-        ``field(u, tau)`` -> F, row by row, differentiable by `torch.func`.
+        ``field(u, tau)`` -> F, row by row.
+    with_trace : callable
+        ``with_trace(u, tau, probes, weight)`` -> F and the trace of its Jacobian, as
+        `field_and_trace` gives them.
     x : tensor of shape (n, d)
     grid : ndarray
         Rising times, from `flow_grid`.
@@ -88,7 +90,7 @@ def log_density(field, x, grid):
     probes, weight = probes_for(n_features, x)
 
     def rates(u, tau):
-        value, trace = field_and_trace(field, u, tau, probes, weight)
+        value, trace = with_trace(u, tau, probes, weight)
         return -value, -trace
 
     u = math.cos(grid[0]) * x

@@ -17,17 +17,21 @@ polars, pyarrow) come back with the same columns and dtypes. All state is number
 arrays, so that it can be stored without pickle.
 """
 
+from numbers import Integral
+
 import narwhals.stable.v2 as nw
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from .._core._validation import bad_value
+from ._state import storable
 
 SCALINGS = ("column", "global", "quantile")
 _MAX_KNOTS = 64
 _ROWS_PER_KNOT = 8
 
 
+@storable
 class TableEncoder:
     """Invertible map between a table and a matrix of about unit variance.
 
@@ -68,6 +72,9 @@ class TableEncoder:
 
     frame : dict or None
         Backend, names and dtypes of the frame; None for arrays.
+
+    array_dtype : str or None
+        Of an array; None for frames. Numbers come back as float64.
     """
 
     def __init__(
@@ -86,7 +93,8 @@ class TableEncoder:
         """Learn columns, scales and levels of a 2-d array or a frame; infinity is refused."""
         names, columns, self.frame = _open_table(X)
         self.n_features_in = len(columns)
-        chosen = _categorical_positions(self.categorical_features, names, columns, self.frame)
+        self.array_dtype = None if self.frame else np.asarray(X).dtype.str
+        chosen = _positions(self.categorical_features, names, columns, self.frame)
         rest = [i for i in range(len(columns)) if i not in chosen]
         self.numeric = np.array(rest, dtype=np.intp)
         values = _numbers(columns, self.numeric, names)
@@ -137,6 +145,50 @@ class TableEncoder:
         nothing is missing: what is drawn in place of NaN is then a value.
         """
         names, columns, _ = _open_table(X)
+        return self._encode(names, columns, to_impute)
+
+    def transform_conditions(self, conditions, n_rows):
+        """Return the matrix to impute of rows of which some columns are given.
+
+        Parameters
+        ----------
+        conditions : dict
+            Name or position of a column -> its value, or `n_rows` values.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_rows, n_encoded)
+        given : dict
+            Position -> values, for `inverse_transform`.
+        """
+        names = self._names()
+        columns = [np.full(n_rows, np.nan) for _ in range(self.n_features_in)]
+        given = {}
+        for position, value in conditions.items():
+            (found,) = _positions([position], names, columns, None, "conditions")
+            value = nw.from_native(value, series_only=True, pass_through=True)
+            if np.ndim(value) == 0 and not isinstance(value, nw.Series):
+                value = [value] * n_rows
+            column = _plain(value)
+            if len(column) != n_rows:
+                raise bad_value(
+                    "conditions",
+                    position,
+                    f"has {len(column)} values",
+                    f"one value, or {n_rows}",
+                    "Pass a value for each row to draw.",
+                )
+            if found in self.numeric:
+                column = column.astype(np.float64)
+            columns[found] = given[found] = column
+        return self._encode(names, columns, True), given
+
+    def _names(self):
+        if self.frame is not None:
+            return self.frame["names"]
+        return [f"x{i}" for i in range(self.n_features_in)]
+
+    def _encode(self, names, columns, to_impute):
         if len(columns) != self.n_features_in:
             raise ValueError(
                 f"X has {len(columns)} features, but {self.n_features_in} features were fitted."
@@ -191,7 +243,7 @@ class TableEncoder:
 
     # --- and back --------------------------------------------------------------------------------
 
-    def inverse_transform(self, Z, *, clip=False, missing=True, index=None):
+    def inverse_transform(self, Z, *, clip=False, missing=True, given=None, index=None):
         """Return the table of a matrix: an array for arrays, else a frame like the fitted one.
 
         Parameters
@@ -201,6 +253,8 @@ class TableEncoder:
             Keep numbers within the range that was fitted.
         missing : bool
             Whether entries may be missing, where indicators say so.
+        given : dict, default=None
+            Position of a column -> values that replace its own, but where they are missing.
         index : pandas index, default=None
             Of the frame.
         """
@@ -224,11 +278,24 @@ class TableEncoder:
         columns = dict(zip(self.numeric, values.T, strict=True))
         for column in self.categorical:
             columns[column["position"]] = _decode(Z, column, missing)
+        for position, known in (given or {}).items():
+            gaps = np.array([_is_missing(value) for value in known], dtype=bool)
+            column = columns[position].astype(known.dtype if known.dtype == object else np.float64)
+            columns[position] = np.where(gaps, column, known)
         ordered = [columns[i] for i in range(self.n_features_in)]
         if self.frame is not None:
             return _build_frame(ordered, self.frame, index)
-        kind = object if any(column.dtype == object for column in ordered) else np.float64
+        kind = object if np.dtype(self.array_dtype).kind == "O" else np.float64
         return np.stack([column.astype(kind) for column in ordered], axis=1)
+
+    def observed(self, X):
+        """Return the columns of a table for `given`: position -> values, missing where they are."""
+        _, columns, _ = _open_table(X)
+        numeric = set(self.numeric.tolist())
+        return {
+            i: _numbers(columns, [i], self._names())[:, 0] if i in numeric else _plain(column)
+            for i, column in enumerate(columns)
+        }
 
     def feature_names_out(self, names):
         """Return a name for each column of the matrix, given those of the table."""
@@ -385,33 +452,33 @@ def _slope(values, x, z, slope):
 # --- categories -----------------------------------------------------------------------------------------
 
 
-def _categorical_positions(which, names, columns, frame):
-    """Return the set of positions that hold categories."""
+def _positions(which, names, columns, frame, parameter="categorical_features"):
+    """Return the set of positions of the columns that `which` names."""
     if isinstance(which, str) and which == "from_dtype":
         if frame is None:
             return set()
         kinds = [description["kind"] for description in frame["dtypes"]]
         return {i for i, kind in enumerate(kinds) if kind in ("boolean", "category")}
-    which = np.asarray(which)
-    if which.dtype == bool:
-        if len(which) != len(columns):
+    items = np.asarray(which, dtype=object).ravel().tolist()
+    if all(isinstance(item, bool | np.bool_) for item in items) and items:
+        if len(items) != len(columns):
             raise bad_value(
-                "categorical_features",
-                which.tolist(),
-                f"has {len(which)} entries, but X has {len(columns)} columns",
+                parameter,
+                items,
+                f"has {len(items)} entries, but X has {len(columns)} columns",
                 "one boolean for each column",
                 "Name the columns instead.",
             )
-        return set(np.flatnonzero(which).tolist())
+        return set(np.flatnonzero(items).tolist())
     positions = set()
-    for item in which.tolist():
+    for item in items:
         found = names.index(item) if isinstance(item, str) and item in names else item
-        if isinstance(found, str) or not 0 <= found < len(columns):
+        if not isinstance(found, Integral) or not 0 <= found < len(columns):
             raise bad_value(
-                "categorical_features",
+                parameter,
                 item,
                 "is no column of X",
-                "names of columns, positions from 0, or a boolean mask",
+                f"{', '.join(map(repr, names[:20]))}, or positions from 0",
                 "Check its spelling.",
             )
         positions.add(int(found))
@@ -423,7 +490,7 @@ def _plain(column):
     if isinstance(column, nw.Series):
         column = column.to_native().tolist() if column.dtype == nw.Object else column.to_list()
     else:
-        column = column.tolist()
+        column = column.tolist() if isinstance(column, np.ndarray) else list(column)
     out = np.empty(len(column), dtype=object)
     out[:] = [None if _is_missing(value) else value for value in column]
     return out

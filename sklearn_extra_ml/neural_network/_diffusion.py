@@ -1,0 +1,453 @@
+"""Diffusion models of tables: density, samples, missing values."""
+
+from copy import deepcopy
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
+from sklearn.callback import with_callbacks
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from .._core._validation import Interval, bad_value, fit_context
+from .._torch._device import forked_child_threads, import_torch
+from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, Trajectory
+
+
+class DiffusionModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDiffusion):
+    """Docstring follows."""
+
+    _parameter_constraints: dict = {
+        **DIFFUSION_CONSTRAINTS,
+        "denoise_sigma": [Interval(Real, 0, None, closed="neither")],
+        "n_ode_steps": [Interval(Integral, 1, None, closed="left")],
+        "n_resample": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(128, 128, 128),
+        *,
+        activation="silu",
+        dropout=0.0,
+        parameterization="edm",
+        sampler="dpmpp_2m",
+        n_sampling_steps=20,
+        guidance_scale=1.0,
+        dropout_context=0.1,
+        noise_schedule="linear",
+        n_noise_levels=1000,
+        sigma_min=0.002,
+        sigma_max=80.0,
+        denoise_sigma=0.5,
+        n_ode_steps=20,
+        n_resample=10,
+        standardize="column",
+        categorical_features="from_dtype",
+        categorical_encoding="onehot",
+        clip_samples=True,
+        solver="adamw",
+        alpha=0.0,
+        batch_size="auto",
+        learning_rate="cosine",
+        learning_rate_init=2e-3,
+        warmup=0.03,
+        max_iter="auto",
+        max_grad_norm=None,
+        ema_decay=0.999,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=50,
+        tol=1e-4,
+        warm_start=False,
+        precision="float32",
+        compile=False,
+        cuda_graph="auto",
+        device="auto",
+        module=None,
+        callbacks=None,
+        checkpoint_dir=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.parameterization = parameterization
+        self.sampler = sampler
+        self.n_sampling_steps = n_sampling_steps
+        self.guidance_scale = guidance_scale
+        self.dropout_context = dropout_context
+        self.noise_schedule = noise_schedule
+        self.n_noise_levels = n_noise_levels
+        self.sigma_min = sigma_min
+        self.sigma_max = sigma_max
+        self.denoise_sigma = denoise_sigma
+        self.n_ode_steps = n_ode_steps
+        self.n_resample = n_resample
+        self.standardize = standardize
+        self.categorical_features = categorical_features
+        self.categorical_encoding = categorical_encoding
+        self.clip_samples = clip_samples
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.warmup = warmup
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.ema_decay = ema_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.precision = precision
+        self.compile = compile
+        self.cuda_graph = cuda_graph
+        self.device = device
+        self.module = module
+        self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows. Entries may be missing (NaN, null); infinity is refused.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            What to condition on: class labels, or one or more numbers for each row.
+
+        Returns
+        -------
+        self : object
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            For bad input, and parameters that do not fit each other.
+        """
+        return self._train(X, y)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Train on: one pass over the rows, at a constant learning rate.
+
+        The first call learns columns, scales, levels and classes from its rows; later ones must
+        hold the same.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            The model.
+        """
+        return self._train(X, y, one_pass=True)
+
+    def _train(self, X, y, one_pass=False):
+        goes_on = (one_pass or self.warm_start) and hasattr(self, "net_")
+        self._check_levels()
+        X = self._check_table(X, reset=not goes_on)
+        if not goes_on:
+            self._fit_encoder(X)
+            context = self._fit_context(X, y)
+            if self._context is not None and self._context.classes is not None:
+                self.classes_ = self._context.classes
+        else:
+            context = None if y is None else self._contexts(y, len(X))
+            if context is None and self._context is not None:
+                raise ValueError(
+                    "`y` is None, but the model was fitted with y. Allowed: y for every row. Pass it."
+                )
+        rows = self._encode(X)
+        self._n_features_out = rows.shape[1]
+        return self._fit_net(rows, context, partial=one_pass)
+
+    # --- density and the flow --------------------------------------------------------------------
+
+    def score_samples(self, X, y=None):
+        """Log-density of each row, by the probability-flow ODE.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Their contexts, for the conditional density. None: the density without context.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,), float32
+            In nats, in the units of `X`. The trace of the Jacobian is exact for up to 64 encoded
+            columns; above, it is estimated with 16 fixed probes. With categories or missing values
+            it is the density of the encoded row: good to compare rows by, but no probability mass.
+        """
+        check_is_fitted(self)
+        X = self._check_table(X, reset=False)
+
+        values = self._flow("log_density", np.nan_to_num(self._table.transform(X)), y)
+        return (values + self._table.log_jacobian(X)).astype(np.float32)
+
+    def score(self, X, y=None):
+        """Mean log-density of the rows in nats: see `score_samples`.
+
+        Parameters
+        ----------
+        X, y
+            As in `score_samples`.
+
+        Returns
+        -------
+        score : float
+        """
+        return float(self.score_samples(X, y).mean(dtype=np.float64))
+
+    def transform(self, X, y=None):
+        """The noise that rows become along the probability flow.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Their contexts. None: without context.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_encoded), float32
+            About standard normal for rows like those of the fit.
+        """
+        check_is_fitted(self)
+        X = self._check_table(X, reset=False)
+
+        return self._flow("to_noise", np.nan_to_num(self._table.transform(X)), y).astype(np.float32)
+
+    def inverse_transform(self, X, y=None):
+        """The rows that noise becomes: `transform` backwards.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_encoded)
+            Noise, from `transform` or standard normal.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Contexts of the rows to make, those of `transform` or others. None: without context.
+
+        Returns
+        -------
+        X_original : array or frame of shape (n_samples, n_features)
+            Not clipped.
+        """
+        check_is_fitted(self)
+        Z = check_array(X, dtype=np.float64, input_name="X")
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {Z.shape[1]} columns, but the noise has {self._n_features_out}. Allowed: what "
+                "`transform` returned. Pass noise."
+            )
+
+        return self._decode(self._flow("from_noise", Z, y), clip=False)
+
+    def _flow(self, what, rows, y):
+        """Return a function of `_probability_flow` of encoded rows; each row's is its own."""
+        torch = import_torch()
+        from .._torch import _probability_flow as flow
+        from .._torch._denoiser import with_context
+
+        context = None if y is None else self._contexts(y, len(rows))
+        device = torch.device(self.net_.device)
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        grid = flow.flow_grid(self.n_ode_steps, *self._range())
+        n_directions = min(rows.shape[1], flow.EXACT_TRACE)
+        n_block = flow.rows_in_block(n_directions, max(self._hidden_sizes()))
+        blocks = []
+        with torch.no_grad(), forked_child_threads():
+            denoiser = deepcopy(self.net_.inference_module).to(dtype)
+            for start in range(0, len(rows), n_block):
+                x = torch.from_numpy(rows[start : start + n_block]).to(device, dtype)
+                seen = x.new_zeros(len(x), denoiser.n_context + 1) if denoiser.n_context else None
+                if context is not None:
+                    block = torch.from_numpy(context[start : start + n_block])
+                    seen = with_context(block.to(device, dtype))
+                field = partial(denoiser.field, context=seen)
+                if what == "log_density":
+                    traced = partial(denoiser.field_and_trace, context=seen)
+                    out = flow.log_density(field, traced, x, grid)
+                else:
+                    out = getattr(flow, what)(field, x, grid)
+                blocks.append(out.cpu().numpy())
+        return np.concatenate(blocks).astype(np.float64)
+
+    # --- samples ---------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        n_samples=1,
+        y=None,
+        *,
+        conditions=None,
+        random_state=None,
+        n_steps=None,
+        return_trajectory=False,
+    ):
+        """Draw rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        y : label, number or array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Contexts to draw rows for; one for all, or one each. None: as frequent as in training.
+
+        conditions : dict, default=None
+            Column (name or position) -> its value, or `n_samples` values. The other columns are
+            drawn given these, by `impute`; no row is drawn in vain.
+
+        random_state : int, RandomState instance or None, default=None
+            None: that of the model.
+
+        n_steps : int, default=None
+            Steps of the sampler. None: `n_sampling_steps`.
+
+        return_trajectory : bool, default=False
+            Whether to return the states on the way too.
+
+        Returns
+        -------
+        X : array or frame of shape (n_samples, n_features)
+            A frame like the fitted one, or a float32 array.
+
+        trajectory : Trajectory
+            Only with `return_trajectory`: ``sigmas``, ``states`` and ``denoised``.
+
+        Raises
+        ------
+        ValueError
+            For classes or columns that the model does not know.
+        """
+        check_is_fitted(self)
+        self._check_n(n_samples, n_steps)
+        watched = []
+
+        def watch(i, x, denoised):
+            if i == len(watched):
+                watched.append(([], []))
+            watched[i][0].append(x.cpu().numpy())
+            watched[i][1].append(denoised.cpu().numpy())
+
+        watch = watch if return_trajectory else None
+        if conditions:
+            known, given = self._table.transform_conditions(conditions, n_samples)
+            sigmas, Z = self._impute_rows(known, y, random_state, n_steps, watch)
+            X = self._decode(Z, missing=False, given=given)
+        else:
+            sigmas, Z = self._sample_rows(n_samples, y, random_state, n_steps, self.sampler, watch)
+            X = self._decode(Z)
+        if not return_trajectory:
+            return X
+        shrink = 1 / np.sqrt(1 + sigmas**2)
+        states = [
+            self._decode(np.concatenate(x) * c, clip=False)
+            for (x, _), c in zip(watched, shrink, strict=False)
+        ]
+        denoised = [self._decode(np.concatenate(d)) for _, d in watched]
+        return X, Trajectory(sigmas, [*states, X], denoised)
+
+    def impute(self, X, y=None, *, random_state=None, n_steps=None):
+        """Draw the missing entries of rows given the others (RePaint).
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows; NaN or null where missing, in any column.
+
+        y : label, number or array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Contexts of the rows. None: drawn as frequent as in training, for each row.
+
+        random_state : int, RandomState instance or None, default=None
+            None: that of the model.
+
+        n_steps : int, default=None
+            Noise levels. None: `n_sampling_steps`.
+
+        Returns
+        -------
+        X_imputed : array or frame of shape (n_samples, n_features)
+            A copy. What was given is as it was; every missing entry is one draw from its
+            distribution given the rest of its row: draw several times for the uncertainty.
+        """
+        check_is_fitted(self)
+        table = self._check_table(X, reset=False)
+        known = self._table.transform(table, to_impute=True)
+        index = X.index if hasattr(X, "index") and hasattr(X, "iloc") else None
+        _, Z = self._impute_rows(known, y, random_state, n_steps, None)
+        given = self._table.observed(table)
+        out = self._table.inverse_transform(
+            Z, clip=self.clip_samples, missing=False, given=given, index=index
+        )
+        if isinstance(out, np.ndarray) and table.dtype != object:
+            out = out.astype(table.dtype)
+        return out
+
+    def _impute_rows(self, known, y, random_state, n_steps, watch):
+        """Return levels and encoded rows with their NaN drawn."""
+        torch = import_torch()
+        from .._torch._solvers import repaint
+
+        self._check_n(len(known), n_steps)
+        sigmas = self._sigmas("ddpm" if self.parameterization == "eps" else "heun",
+                              self.n_sampling_steps if n_steps is None else n_steps)
+        mask = (~np.isnan(known)).astype(np.float32)
+        known = np.nan_to_num(known).astype(np.float32)
+        context = self._contexts_to_sample(len(known), y, random_state)
+
+        def solve(denoise, noise, device, block):
+            x = torch.from_numpy(known[block]).to(device)
+            seen = torch.from_numpy(mask[block]).to(device)
+            return repaint(denoise, x, seen, sigmas, noise, self.n_resample, watch)
+
+        return sigmas, self._draw(solve, context, random_state, known.shape)
+
+    def predict(self, X, y=None):
+        """Rows without the noise that they are taken to hold, of standard deviation `denoise_sigma`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Noisy rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Their contexts. None: without context.
+
+        Returns
+        -------
+        X_denoised : array or frame of shape (n_samples, n_features)
+            The expectation of the clean row given the noisy one.
+        """
+        check_is_fitted(self)
+        X = self._check_table(X, reset=False)
+        rows = np.nan_to_num(self._encode(X))
+        context = None if y is None else self._contexts(y, len(rows))
+        Z = self._apply("denoise_rows", rows, context, sigma=float(self.denoise_sigma))
+        return self._decode(Z, clip=False)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
