@@ -203,6 +203,10 @@ class VAENet(nn.Module):
         by_class = torch.softmax(fits, dim=0)[..., None] * self.observation.mean(outputs)
         return (shares * by_class.sum(dim=0)).sum(dim=0)
 
+    def draw(self, Z, y=None, *, generator):
+        """Draw rows from p(x | z, y)."""
+        return self.observation.sample(self.output(Z, y), generator)
+
     def expected_squared_error(self, X, y=None, noise=None):
         """Mean over features of E_q (x - decoder)^2 for each row."""
         mean, log_var = self.posterior(X)
