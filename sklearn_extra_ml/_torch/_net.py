@@ -180,10 +180,10 @@ class FastNet(skorch.NeuralNet):
 
     def initialize_module(self):
         super().initialize_module()
-        self.module_.to(self.device)
+        self.module_.to(self.device).eval()
         average = None
         if self.plan.ema_decay is not None:
-            average = copy.deepcopy(self.module_).requires_grad_(False)
+            average = copy.deepcopy(self.module_).requires_grad_(False).eval()
         # not through skorch's __setattr__, which would train it too
         vars(self)["averaged_module_"] = average
         return self
@@ -242,6 +242,10 @@ class FastNet(skorch.NeuralNet):
             self.fit_loop(X, y, epochs=epochs, **fit_params)
         except KeyboardInterrupt:
             self.stop_reason_ = "interrupted"
+            if len(self.history) and "train_loss" not in self.history[-1]:
+                self.history.pop()  # the epoch that was not finished
+            self._finish()
+            self.module_.eval()
         self.notify("on_train_end", X=X, y=y)
         return self
 
@@ -548,7 +552,7 @@ class FastNet(skorch.NeuralNet):
         self.plan, self.batch_size, self.best_, self._waited = plan, plan.batch_size, None, 0
         self.first_epoch_ = len(self.history)
         if self.averaged_module_ is None and plan.ema_decay is not None:
-            average = copy.deepcopy(self.module_).requires_grad_(False)
+            average = copy.deepcopy(self.module_).requires_grad_(False).eval()
             vars(self)["averaged_module_"] = average
         elif plan.ema_decay is None:
             vars(self)["averaged_module_"] = None
@@ -601,7 +605,7 @@ class FastNet(skorch.NeuralNet):
 
     def __deepcopy__(self, memo):
         new = type(self).__new__(type(self))
-        new.__setstate__(self.__getstate__())
+        new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return new.move(self.device) if str(self.device) != "cpu" else new
 
 

@@ -271,7 +271,9 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
         names = {"train_loss": "loss", "valid_loss": "validation_loss", "lr": "learning_rate"}
         names["dur"] = "seconds"
         self.history_ = {
-            new: [row[old] for row in rows] for old, new in names.items() if rows and old in rows[0]
+            new: [float(row.get(old, np.nan)) for row in rows]
+            for old, new in names.items()
+            if old != "valid_loss" or any(old in row for row in rows)
         }
         self.loss_curve_ = self.history_["loss"]
         self.n_iter_ = len(rows)
