@@ -23,6 +23,8 @@ import sklearn_extra_ml
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
     "DBSCAN": 59,
+    "DiffusionClassifier": 1,
+    "DiffusionModel": 1,
     "HDBSCAN": 50,
     "KMeans": 59,
     "RANSACRegressor": 61,

@@ -222,6 +222,27 @@ class Denoiser(nn.Module):
         """Return the estimate of the clean rows for contexts as given (None: without)."""
         return guided(self, context, 1.0)(x, sigma)
 
+    def class_errors(self, x, sigmas, noises):
+        """Return, for each row and class, the sum over `sigmas` of the error of the denoiser.
+
+        The error is the squared distance to the clean row in units of the noise, the mean over
+        ``noises[i]``: the same noise for every row and class, so that most of it cancels between
+        classes. Missing entries are not counted. A class is a column of the context.
+        """
+        n, n_classes = len(x), self.n_context
+        contexts = torch.eye(n_classes, dtype=x.dtype, device=x.device).repeat_interleave(n, dim=0)
+        contexts = with_context(contexts)
+        known = x.isfinite()
+        x = torch.where(known, x, 0.0)
+        total = torch.zeros((n_classes, n), dtype=torch.float64, device=x.device)
+        for sigma, draws in zip(sigmas, noises, strict=True):
+            for draw in torch.from_numpy(draws).to(x):
+                noisy = (x + sigma * draw).repeat(n_classes, 1)
+                denoised = self.denoise(noisy, sigma, contexts).view(n_classes, n, -1)
+                error = torch.where(known, denoised - x, 0.0) / sigma
+                total += error.square().sum(dim=2) / len(draws)
+        return total.T
+
     def field_and_trace(self, u, tau, probes, weight, context=None):
         """Return `field` and `weight` times the sum of v J v over the probes v, for each row."""
         if not hasattr(self.network, "output_and_trace"):

@@ -58,15 +58,30 @@ class ContextEncoder:
         self.classes = None
 
     def fit(self, y):
-        if type_of_target(y) in ("binary", "multiclass"):
-            y = np.asarray(y).reshape(-1)
-            self.classes, counts = np.unique(y, return_counts=True)
-            self.prior, self.n_context = counts / len(y), len(self.classes)
-            return self
+        """Learn classes where `y` holds labels, else the scale of its numbers."""
+        if type_of_target(y, input_name="y") in ("binary", "multiclass"):
+            return self.fit_classes(np.asarray(y).reshape(-1))
         Y = self._features(y)
         self.mean, std = Y.mean(axis=0), Y.std(axis=0)
         self.scale, self.n_context = np.where(std > 0, std, 1.0), Y.shape[1]
+        chosen = slice(None)
+        if len(Y) > _POOL:
+            chosen = np.random.default_rng(0).choice(len(Y), _POOL, replace=False)
+        self.pool = self.transform(Y)[chosen]
         return self
+
+    def fit_classes(self, y):
+        """Learn the classes of labels and how frequent they are."""
+        self.classes, counts = np.unique(y, return_counts=True)
+        self.prior, self.n_context = counts / len(y), len(self.classes)
+        return self
+
+    def draw(self, n, rng):
+        """Return the contexts of `n` rows, as frequent as in the fit."""
+        if self.classes is None:
+            return self.pool[rng.randint(len(self.pool), size=n)]
+        index = rng.choice(self.n_context, size=n, p=self.prior)
+        return np.eye(self.n_context, dtype=np.float32)[index]
 
     @staticmethod
     def _features(y):
@@ -243,7 +258,7 @@ class BaseDiffusion(BaseDeep):
             return None
         if y is None:
             rng = check_random_state(self.random_state if random_state is None else random_state)
-            return self._pool[rng.randint(len(self._pool), size=n)]
+            return self._context.draw(n, rng)
         return self._contexts(np.repeat(np.asarray(y), n) if np.ndim(y) == 0 else y, n)
 
     def _contexts(self, y, n):
@@ -292,18 +307,12 @@ class BaseDiffusion(BaseDeep):
 
     def _fit_context(self, X, y):
         """Learn the context encoder of y; return the contexts of the rows (None without y)."""
-        self._context, self._pool = None, None
+        self._context = None
         if y is None:
             return None
         check_consistent_length(X, y)
         self._context = ContextEncoder().fit(y)
-        context = self._context.transform(y)
-        if len(context) > _POOL:
-            chosen = np.random.default_rng(0).choice(len(context), _POOL, replace=False)
-            self._pool = context[chosen]
-        else:
-            self._pool = context
-        return context
+        return self._context.transform(y)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
