@@ -43,9 +43,12 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 from ._batches import DeviceBatches, TensorData
+from ._fused_update import FusedUpdate
 from ._graph import GraphedStep
 from ._random import forked_rng, random_states
 
+# what only a running training needs
+_TRANSIENT = ("_graph", "_loss", "_good", "_total", "_sums", "_autocast", "_trained", "_step")
 _VALIDATION_SEED = 0  # the same noise in every validation, so that losses can be compared
 
 
@@ -304,6 +307,8 @@ class FastNet(skorch.NeuralNet):
         if vars(self).get("_horizon") is not None:
             self._n_steps_planned = self._horizon * len(batches)
             self._step_in_plan = self._horizon_start() * len(batches)
+        self._trained = [p for group in self.optimizer_.param_groups for p in group["params"]]
+        self._step = FusedUpdate(self.optimizer_) if device.type == "cpu" else self.optimizer_.step
         self._graph = None
         resident = data.X.device == device
         watched = self._watches_batches or self._watches_gradients
@@ -370,7 +375,8 @@ class FastNet(skorch.NeuralNet):
         return {"loss": loss, "y_pred": None}
 
     def _gradients(self, X, y):
-        self.optimizer_.zero_grad(set_to_none=True)
+        for parameter in self._trained:
+            parameter.grad = None
         with self._autocast:
             loss = self._loss(X, y)
         loss.backward()
@@ -379,7 +385,7 @@ class FastNet(skorch.NeuralNet):
     def _update(self):
         if self.plan.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.plan.max_grad_norm)
-        self.optimizer_.step()
+        self._step()
 
     def _set_rate(self):
         """Write the learning rate of the next step to the optimiser."""
@@ -506,7 +512,7 @@ class FastNet(skorch.NeuralNet):
         self._drop_transients()
 
     def _drop_transients(self):
-        for name in ("_graph", "_loss", "_good", "_total", "_sums", "_autocast"):
+        for name in _TRANSIENT:
             vars(self).pop(name, None)
 
     # --- state ---
@@ -579,8 +585,7 @@ class FastNet(skorch.NeuralNet):
     def __getstate__(self):
         """Return a state without anything that a GPU or a running training owns."""
         state = vars(self).copy()
-        gone = ("optimizer_", "_graph", "_loss", "_good", "_total", "_sums", "_autocast")
-        for name in (*gone, "_valid", "_observers", "_horizon"):
+        for name in ("optimizer_", "_valid", "_observers", "_horizon", *_TRANSIENT):
             state.pop(name, None)
         for name in ("module", "module_", "averaged_module_", "criterion_"):
             if isinstance(state.get(name), torch.nn.Module):

@@ -19,6 +19,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
+from sklearn_extra_ml._torch import _net
 from sklearn_extra_ml._torch._batches import DeviceBatches, TensorData
 from sklearn_extra_ml._torch._net import TrainingPlan
 from sklearn_extra_ml.neural_network import AutoEncoder, _base
@@ -161,6 +162,16 @@ def test_loss_curve_is_the_mean_over_rows_of_what_the_hand_loop_computes(blob):
     optimizer.step()
     assert model.loss_curve_ == pytest.approx([loss.item()], rel=1e-5)
     np.testing.assert_allclose(weights(model), weights(start), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["adamw", "adam"])
+def test_lean_update_gives_the_bits_of_the_optimisers_own_step(solver, blob, monkeypatch):
+    lean = small(solver=solver, alpha=0.1).fit(blob)
+    assert lean.net_.optimizer_.state_dict()["state"][0]["step"] == 24
+    monkeypatch.setattr(_net, "FusedUpdate", lambda optimizer: optimizer.step)
+    own = small(solver=solver, alpha=0.1).fit(blob)
+    np.testing.assert_array_equal(weights(lean), weights(own))
+    assert lean.loss_curve_ == own.loss_curve_
 
 
 def test_averaged_weights_follow_the_formula(blob):
