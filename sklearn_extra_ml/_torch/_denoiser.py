@@ -129,7 +129,11 @@ class ConditionalMLP(nn.Module):
 
     def _differentiate(self, z):
         """Return the activation and its derivative, elementwise."""
-        return torch.func.jvp(self.activation, (z,), (torch.ones_like(z),))
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            value = self.activation(z)
+            (slope,) = torch.autograd.grad(value, z, torch.ones_like(value))
+        return value.detach(), slope
 
 
 def _zero(layer):

@@ -57,14 +57,19 @@ def probes_for(n_features, like):
 
 
 def field_and_trace(field, u, probes, weight):
-    """Return ``field(u)`` and `weight` times the sum of v J v over the probes v, for each row."""
+    """Return ``field(u)`` and `weight` times the sum of v J v over the probes v, for each row.
 
-    def along(direction):
-        value, slope = torch.func.jvp(field, (u,), (direction.expand_as(u),))
-        return value, (slope * direction).sum(dim=1)
-
-    values, traces = torch.func.vmap(along, out_dims=(None, 0))(probes)
-    return values, weight * traces.sum(dim=0)
+    For any network: one backward pass for each probe.
+    """
+    with torch.enable_grad():
+        u = u.detach().requires_grad_()
+        value = field(u)
+        trace = u.new_zeros(len(u))
+        for probe in probes:
+            direction = probe.expand_as(u)
+            (slope,) = torch.autograd.grad(value, u, direction, retain_graph=True)
+            trace += (slope * direction).sum(dim=1)
+    return value.detach(), weight * trace
 
 
 def rows_in_block(n_directions, width):

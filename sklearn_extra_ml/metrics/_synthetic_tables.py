@@ -38,7 +38,7 @@ class _Column(NamedTuple):
     numeric: bool
 
 
-def _columns(X, name, categorical=()):
+def read_columns(X, name, categorical=()):
     """Return the columns of an array or a frame, by name."""
     if nw.dependencies.is_into_dataframe(X):
         frame = nw.from_native(X, eager_only=True)
@@ -74,8 +74,8 @@ def _is_missing(value):
 
 def _two_tables(real, synthetic, categorical_features):
     categorical = () if categorical_features is None else list(categorical_features)
-    a = _columns(real, "real", categorical)
-    b = _columns(synthetic, "synthetic", categorical)
+    a = read_columns(real, "real", categorical)
+    b = read_columns(synthetic, "synthetic", categorical)
     if list(a) != list(b):
         raise ValueError(
             f"The tables have columns {list(a)} and {list(b)}. Allowed: the same columns in the same "

@@ -2,5 +2,12 @@
 
 from ._condensed_tree import CondensedTreeDisplay
 from ._consensus import ConsensusDisplay
+from ._denoising_trajectory import DenoisingTrajectoryDisplay
+from ._synthetic_comparison import SyntheticComparisonDisplay
 
-__all__ = ["CondensedTreeDisplay", "ConsensusDisplay"]
+__all__ = [
+    "CondensedTreeDisplay",
+    "ConsensusDisplay",
+    "DenoisingTrajectoryDisplay",
+    "SyntheticComparisonDisplay",
+]
