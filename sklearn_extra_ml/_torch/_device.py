@@ -1,5 +1,6 @@
 """Where torch is imported, and where tensors live."""
 
+import importlib
 import os
 from contextlib import contextmanager
 
@@ -9,17 +10,20 @@ _IMPORT_PID = os.getpid()
 
 
 def import_torch():
-    """Return `torch`; an `ImportError` that names the extra where torch, skorch or safetensors is missing."""
+    """Return `torch`; an `ImportError` that names the extra where torch or skorch is missing."""
+    require("skorch")
+    return require("torch")
+
+
+def require(name):
+    """Return a module of the extra "deep"; an `ImportError` that names the extra without it."""
     try:
-        import safetensors  # noqa: F401
-        import skorch  # noqa: F401
-        import torch
+        return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"This estimator needs {error.name}, which is not installed. Install it with "
+            f"Deep estimators need {error.name}, which is not installed. Install it with "
             '`pip install "sklearn-extra-ml[deep]"`.'
         ) from error
-    return torch
 
 
 def resolve_device(device):

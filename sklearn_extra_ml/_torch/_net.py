@@ -49,6 +49,7 @@ from ._random import forked_rng, random_states
 
 # what only a running training needs
 _TRANSIENT = ("_graph", "_loss", "_good", "_total", "_sums", "_autocast", "_trained", "_step")
+_MIN_STEPS_OF_A_GRAPH = 50  # a capture costs about as much as so many steps
 _VALIDATION_SEED = 0  # the same noise in every validation, so that losses can be compared
 
 
@@ -259,7 +260,7 @@ class FastNet(skorch.NeuralNet):
         data, valid = self.get_dataset(X, y), vars(self).get("_valid")
         batches = self.get_iterator(data, training=True)
         valid_batches = None if valid is None else self.get_iterator(valid, training=False)
-        self._prepare(batches, data)
+        self._prepare(batches, data, epochs * len(batches))
         seen = {"dataset_train": data, "dataset_valid": valid}
         self._keep_good()
         for _ in range(epochs):
@@ -270,7 +271,7 @@ class FastNet(skorch.NeuralNet):
             self.run_single_epoch(batches, True, "train", self.train_step)
             self.run_single_epoch(valid_batches, False, "valid", self.validation_step)
             # 2. the one wait: losses, and whether the weights are still numbers
-            finite = self._record(time.perf_counter() - start, len(batches))
+            finite = self._record(start, len(batches))
             if not finite:
                 self._restore_good()
                 break
@@ -286,7 +287,7 @@ class FastNet(skorch.NeuralNet):
         self._finish()
         return self
 
-    def _prepare(self, batches, data):
+    def _prepare(self, batches, data, n_steps):
         """Decide once what each step needs: hooks, autocast, compiled loss, captured graph."""
         defines = {
             hook: any(
@@ -312,7 +313,8 @@ class FastNet(skorch.NeuralNet):
         self._graph = None
         resident = data.X.device == device
         watched = self._watches_batches or self._watches_gradients
-        if self._may_capture() and resident and not watched:
+        worth_it = self.plan.cuda_graph is True or n_steps >= _MIN_STEPS_OF_A_GRAPH
+        if self._may_capture() and resident and worth_it and not watched:
             self._graph = GraphedStep(self, data, batches.batch_size)
         self._sums, self._lr = {}, None
         self._total = {name: torch.zeros((), device=device) for name in ("train", "valid")}
@@ -436,7 +438,7 @@ class FastNet(skorch.NeuralNet):
 
     # --- between epochs ---
 
-    def _record(self, seconds, n_batches):
+    def _record(self, start, n_batches):
         """Write the epoch to the history; return whether losses and weights are finite."""
         with torch.no_grad():
             norms = torch._foreach_norm(self._weights)
@@ -451,7 +453,7 @@ class FastNet(skorch.NeuralNet):
         self.history.record("train_batch_count", n_batches)
         rate = self.optimizer_.param_groups[0]["lr"] if self._lr is None else self._lr
         self.history.record("lr", float(rate))
-        self.history.record("dur", seconds)
+        self.history.record("dur", time.perf_counter() - start)
         return finite
 
     def _judge(self):
@@ -631,9 +633,7 @@ def _load_optimizer(optimizer, state):
     groups = optimizer.param_groups
     own = [{key: group[key] for key in ("lr", "capturable") if key in group} for group in groups]
     optimizer.load_state_dict(state)
-    for group, kept, loaded in zip(
-        optimizer.param_groups, own, state["param_groups"], strict=True
-    ):
+    for group, kept, loaded in zip(optimizer.param_groups, own, state["param_groups"], strict=True):
         group.update(kept)
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(float(loaded["lr"]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .._core._validation import bad_value
-from ._device import import_torch
+from ._device import import_torch, require
 
 _FORMAT = 1
 _STORABLE = {}
@@ -123,23 +123,20 @@ def _unpack(value, tensors):
 
 def save_model(path, content):
     """Write a dict of plain values and arrays as one safetensors file, atomically."""
-    from safetensors.torch import save
-
     tensors = {}
     text = json.dumps({"format": _FORMAT, "content": _pack(content, "model", tensors)})
-    data = save(tensors, metadata={"sklearn_extra_ml": text})
+    data = require("safetensors.torch").save(tensors, metadata={"sklearn_extra_ml": text})
     write_atomically(path, lambda file: file.write(data))
 
 
 def load_model(path):
     """Return the dict that `save_model` wrote; nothing in the file is executed."""
-    from safetensors import SafetensorError, safe_open
-
+    safetensors = require("safetensors")
     try:
-        with safe_open(os.fspath(path), framework="pt", device="cpu") as file:
+        with safetensors.safe_open(os.fspath(path), framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except safetensors.SafetensorError as error:
         raise bad_value(
             "path", str(path), "is no safetensors file", "what `save` wrote", "Check the path."
         ) from error

@@ -216,8 +216,9 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
 
     def _cloned_callbacks(self):
         return [
-            (item[0], clone(item[1], safe=False)) if isinstance(item, tuple) else
-            (item if isinstance(item, type) else clone(item, safe=False))
+            (item[0], clone(item[1], safe=False))
+            if isinstance(item, tuple)
+            else (item if isinstance(item, type) else clone(item, safe=False))
             for item in self.callbacks or []
         ]
 
@@ -335,7 +336,9 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
             "class": type(self).__name__,
             "versions": {"sklearn_extra_ml": __version__, "sklearn": sklearn_version},
             "params": _storable_params(self),
-            "given": [name for name in sorted(_NOT_STORED & own) if getattr(self, name) is not None],
+            "given": [
+                name for name in sorted(_NOT_STORED & own) if getattr(self, name) is not None
+            ],
             "state": state,
             "built": self._built_with,
             "weights": dict(net.module_.state_dict()),

@@ -11,7 +11,12 @@ from sklearn.base import (
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._device import import_torch

@@ -132,9 +132,7 @@ class VAENet(nn.Module):
         if self.log_prior is None or y is not None:
             return self.observation.mean(self.output(Z, y))
         means = [self.observation.mean(self.output(Z, self._class(Z, c))) for c in self._classes()]
-        return sum(
-            weight * mean for weight, mean in zip(self.log_prior.exp(), means, strict=True)
-        )
+        return sum(weight * mean for weight, mean in zip(self.log_prior.exp(), means, strict=True))
 
     def forward(self, X):
         """Reconstruction at the posterior mean, by the class that explains the row best."""
@@ -169,7 +167,8 @@ class VAENet(nn.Module):
         if self.log_prior is None:
             return self.observation.log_prob(self.output(Z), X, mask)
         terms = [
-            self.observation.log_prob(self.output(Z, self._class(Z, c)), X, mask) + self.log_prior[c]
+            self.observation.log_prob(self.output(Z, self._class(Z, c)), X, mask)
+            + self.log_prior[c]
             for c in self._classes()
         ]
         return torch.logsumexp(torch.stack(terms), dim=0)

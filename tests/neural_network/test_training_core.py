@@ -88,7 +88,11 @@ def test_fit_leaves_every_global_random_state_and_setting_alone(blob):
     expected = torch.rand(3), np.random.rand(3)  # noqa: NPY002
     torch.manual_seed(7)
     np.random.seed(7)  # noqa: NPY002
-    settings = torch.get_num_threads(), torch.get_float32_matmul_precision(), torch.is_grad_enabled()
+    settings = (
+        torch.get_num_threads(),
+        torch.get_float32_matmul_precision(),
+        torch.is_grad_enabled(),
+    )
     filters = list(warnings.filters)
     model = small(dropout=0.5, precision="tf32").fit(blob)
     model.predict(blob)
@@ -126,7 +130,9 @@ def test_fits_in_threads_give_the_bits_of_fits_one_after_the_other(blob):
 # --- batches and the plan -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "batch_size", "sizes"), [(10, 4, [4, 4, 2]), (9, 4, [4, 5]), (1, 4, [1]), (8, 4, [4, 4])])
+@pytest.mark.parametrize(
+    ("n", "batch_size", "sizes"), [(10, 4, [4, 4, 2]), (9, 4, [4, 5]), (1, 4, [1]), (8, 4, [4, 4])]
+)
 def test_batches_cover_every_row_once_and_none_has_a_single_row(n, batch_size, sizes):
     data = TensorData(np.arange(n, dtype=np.float32)[:, None], np.arange(n))
     seen = list(DeviceBatches(data, batch_size, shuffle=True))
@@ -155,7 +161,8 @@ def test_loss_curve_is_the_mean_over_rows_of_what_the_hand_loop_computes(blob):
     matrices = [p for p in module.parameters() if p.ndim > 1]
     vectors = [p for p in module.parameters() if p.ndim == 1]
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": 0.3}, {"params": vectors, "weight_decay": 0.0}], lr=1e-3
+        [{"params": matrices, "weight_decay": 0.3}, {"params": vectors, "weight_decay": 0.0}],
+        lr=1e-3,
     )
     loss = ((module(rows) - rows) ** 2).mean()
     loss.backward()
@@ -292,7 +299,10 @@ def test_early_stopping_keeps_the_best_weights(blob):
     assert model.best_loss_ == min(losses)
     assert model.net_.best_["epoch"] == int(np.argmin(losses)) + 1
     shorter = small(
-        early_stopping=True, n_iter_no_change=300, max_iter=300, learning_rate_init=0.05,
+        early_stopping=True,
+        n_iter_no_change=300,
+        max_iter=300,
+        learning_rate_init=0.05,
         callbacks=[StopAfter(model.net_.best_["epoch"])],
     ).fit(blob)
     np.testing.assert_array_equal(weights(model), weights(shorter))
