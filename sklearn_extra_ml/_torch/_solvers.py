@@ -188,6 +188,13 @@ def repaint(denoise, known, mask, sigmas, noise, n_resample=10, watch=None):
         1 where an entry is known, 0 where it is to be drawn.
     n_resample : int
         Times that each step is taken; more fits better, at proportional cost.
+
+    Notes
+    -----
+    Exact only for many small steps taken many times. On correlated Gaussians with 40 levels and 10
+    times, the conditional mean was within 5 % and the standard deviation within 10 %. Deterministic
+    steps in place of the chain's keep the spread better, but forget the start more slowly; longer
+    jumps back, as in the paper, did not help.
     """
     x = known * mask + float(sigmas[0]) * noise(known)
     for i, (sigma, following) in enumerate(_pairs(sigmas)):

@@ -13,6 +13,9 @@ from .._core._validation import Interval, bad_value, fit_context
 from .._torch._device import forked_child_threads, import_torch
 from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, Trajectory
 
+_IMPUTE_LEVELS = 2  # noise levels of `impute` for each sampling step: its chain asks for small ones
+_IMPUTE_RANGE = (0.03, 20.0)
+
 
 class DiffusionModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDiffusion):
     """Docstring follows."""
@@ -384,7 +387,7 @@ class DiffusionModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
             None: that of the model.
 
         n_steps : int, default=None
-            Noise levels. None: `n_sampling_steps`.
+            Noise levels. None: twice `n_sampling_steps`.
 
         Returns
         -------
@@ -408,11 +411,12 @@ class DiffusionModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
     def _impute_rows(self, known, y, random_state, n_steps, watch):
         """Return levels and encoded rows with their NaN drawn."""
         torch = import_torch()
-        from .._torch._solvers import repaint
+        from .._torch._solvers import karras_sigmas, repaint
 
         self._check_n(len(known), n_steps)
-        sigmas = self._sigmas("ddpm" if self.parameterization == "eps" else "heun",
-                              self.n_sampling_steps if n_steps is None else n_steps)
+        n_levels = _IMPUTE_LEVELS * self.n_sampling_steps if n_steps is None else n_steps
+        low, high = self._range()
+        sigmas = karras_sigmas(n_levels, max(low, _IMPUTE_RANGE[0]), min(high, _IMPUTE_RANGE[1]))
         mask = (~np.isnan(known)).astype(np.float32)
         known = np.nan_to_num(known).astype(np.float32)
         context = self._contexts_to_sample(len(known), y, random_state)
