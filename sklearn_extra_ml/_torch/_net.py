@@ -314,7 +314,7 @@ class FastNet(skorch.NeuralNet):
         self._trained = [p for group in self.optimizer_.param_groups for p in group["params"]]
         self._step = FusedUpdate(self.optimizer_) if device.type == "cpu" else self.optimizer_.step
         self._graph = None
-        resident = data.X.device == device
+        resident = data.X.device.type == device.type  # "cuda" and "cuda:0" are unequal
         watched = self._watches_batches or self._watches_gradients
         worth_it = self.plan.cuda_graph is True or n_steps >= _MIN_STEPS_OF_A_GRAPH
         if self._may_capture() and resident and worth_it and not watched:

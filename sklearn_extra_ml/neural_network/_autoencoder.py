@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._scaling import Standardizer
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
+from ._docs import CODE_CONTRACT, shared_docs
 
 
 class BaseAutoEncoder(BaseDeep):
@@ -26,6 +27,8 @@ class BaseAutoEncoder(BaseDeep):
         "standardize": STANDARDIZE_CONSTRAINT,
         **TRAINING_CONSTRAINTS,
     }
+
+    _double_errors = False  # whether the errors of rows are computed in float64
 
     def _train_on(self, X, *, partial=False):
         """Standardise and train; return the standardised rows."""
@@ -71,11 +74,15 @@ class BaseAutoEncoder(BaseDeep):
         probe_shapes(module, rows, {"encode": self.n_components})
 
     def _row_errors(self, X):
+        """Mean squared error of each row."""
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        errors = self._apply("row_errors", self._standardizer.transform(X))
+        return self._errors_of(self._standardizer.transform(X))
+
+    def _errors_of(self, rows):
+        errors = self._apply("row_errors", rows, double=self._double_errors)
         if np.unique(self._standardizer.scale).size == 1:  # the mean squared error in X's units
-            return errors * np.float32(self._standardizer.scale[0] ** 2)
+            return errors * errors.dtype.type(self._standardizer.scale[0] ** 2)
         return errors
 
 
@@ -126,7 +133,71 @@ def probe_shapes(module, rows, widths):
             )
 
 
+@shared_docs(CODE_CONTRACT)
 class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseAutoEncoder):
+    """Autoencoder: learns a code of few numbers for each row, from which the row can be restored.
+
+    Good for non-linear dimension reduction (`transform`), denoising (`noise`, `predict`), and as
+    features for another model. With ``hidden_layer_sizes=()`` it spans the space of PCA. For
+    anomalies see `AutoEncoderDetector`, for a density `VAE`.
+
+    Not for few rows, nor where PCA is good enough: a training costs O(max_iter * n_samples * weights).
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Numbers in the code.
+
+    %network%
+
+    noise : {"gaussian", "masking"} or None, default=None
+        Train to restore rows from corrupted ones: Gaussian noise added, or entries set to their
+        mean.
+
+    noise_scale : float, default=0.1
+        Standard deviation of the noise in units of the standardised data, or share of the entries.
+
+    tied_weights : bool, default=False
+        Whether the decoder uses the encoder's weights transposed (dense networks).
+
+    sparsity : float, default=0.0
+        Weight of the mean absolute code in the loss.
+
+    standardize : {"global", "column", False}, default="global"
+        Centre the columns and divide them by one scale; or by a scale each, so that all weigh alike;
+        or neither.
+
+    %training%
+
+    Attributes
+    ----------
+    %attributes%
+
+    See Also
+    --------
+    AutoEncoderDetector : Outliers by reconstruction error.
+    VAE : A density over rows, with a code.
+    sklearn.decomposition.PCA : The linear case.
+
+    References
+    ----------
+    .. [1] Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks,
+       Science 313.
+    .. [2] Vincent, Larochelle, Bengio and Manzagol (2008), Extracting and composing robust features
+       with denoising autoencoders, ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_extra_ml.neural_network import AutoEncoder
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> model = AutoEncoder(n_components=10, max_iter=20, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (1797, 10)
+    >>> model.predict(X).shape
+    (1797, 64)
+    """
+
     def __init__(
         self,
         n_components=2,
@@ -203,20 +274,72 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseAutoEnc
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
+        """Train on `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training data, finite.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+        """
         self._train_on(X)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
+        """Train for one pass over `X`, from where the last call ended, at a constant rate.
+
+        The first call also sets the scale that `standardize` asks for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training data, finite.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+        """
         self._train_on(X, partial=True)
         return self
 
     def transform(self, X):
+        """Return the code of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        Z : float32 ndarray of shape (n_samples, n_components)
+        """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         return self._apply("encode", self._standardizer.transform(X))
 
     def inverse_transform(self, X):
+        """Return the rows that codes stand for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        X_original : float32 ndarray of shape (n_samples, n_features)
+        """
         check_is_fitted(self)
         Z = check_array(X, dtype=np.float32, input_name="X")
         if Z.shape[1] != self._n_features_out:
@@ -227,15 +350,53 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseAutoEnc
         return self._standardizer.inverse_transform(self._apply("decode", Z))
 
     def predict(self, X):
+        """Return each row restored from its code: denoised, if trained with `noise`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_restored : float32 ndarray of shape (n_samples, n_features)
+        """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         rows = self._standardizer.transform(X)
         return self._standardizer.inverse_transform(self._apply("forward", rows))
 
     def score_samples(self, X):
+        """Return minus the mean squared error of each row's reconstruction: higher is more usual.
+
+        In squared units of X; with ``standardize="column"``, of the standardised columns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : float32 ndarray of shape (n_samples,)
+        """
         return -self._row_errors(X)
 
     def score(self, X, y=None):
+        """Return the mean of `score_samples`: what a grid search maximises.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        score : float
+        """
         return float(self.score_samples(X).mean(dtype=np.float64))
 
     @property

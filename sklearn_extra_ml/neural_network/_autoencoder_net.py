@@ -53,7 +53,7 @@ class AutoEncoderNet(nn.Module):
 
     def row_errors(self, X):
         """Mean squared error of each row."""
-        return (self(X).float() - X).square().mean(dim=1)
+        return (self(X).to(X.dtype) - X).square().mean(dim=1)
 
 
 class _Part(nn.Module):

@@ -284,14 +284,18 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
 
     # --- prediction ---
 
-    def _apply(self, method, *arrays, **options):
+    def _apply(self, method, *arrays, double=False, **options):
         """Call a method of the trained module on blocks of rows; return float32 arrays.
 
         `arrays` are cut into blocks together; None is passed on. The module may return a tensor or a
-        tuple of tensors.
+        tuple of tensors. `double`: compute in float64, with a copy of the module.
         """
         torch = import_torch()
-        function = getattr(self.net_.inference_module, method)
+        module = self.net_.inference_module
+        if double:
+            module = copy.deepcopy(module).double()
+            arrays = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
+        function = getattr(module, method)
         device = torch.device(self.net_.device)
         n = len(arrays[0])
         blocks = []

@@ -1,13 +1,13 @@
 """The network that a variational autoencoder trains.
 
-Generative model: z ~ N(0, I), x ~ p(x | z) by the decoder; the encoder gives q(z | x) = N(mu, diag(var)).
+Generative model: z ~ N(0, I), x ~ p(x | z) by the decoder; the encoder q(z | x) = N(mu, diag(var)).
 Training maximises the evidence lower bound (ELBO) ``E_q log p(x | z) - KL(q || N(0, I))``, summed over
 features (Kingma and Welling 2014). With classes the decoder sees a one-hot class beside z, the encoder
 does not, so that a row can be encoded without its class.
 
 Gaussian observations share one variance. Its best value given the means is the mean squared error
-(Rybkin, Daniilidis and Levine 2021), so the loss of a batch uses just that, ``d / 2 log(mse)``, without a
-parameter that gradient descent would have to find; an average over batches is kept in a buffer for
+(Rybkin, Daniilidis and Levine 2021), so the loss of a batch uses just that, ``d / 2 log(mse)``, without
+a parameter that gradient descent would have to find; an average over batches is kept in a buffer for
 validation, and after the training it is set from all rows.
 """
 
