@@ -27,9 +27,12 @@ probes, the same for every row and call.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
+
+from ._solvers import even_sigmas
 
 EXACT_TRACE = 64
 N_PROBES = 16
@@ -37,14 +40,8 @@ _BLOCK = 1 << 21  # numbers of one layer's tangents held at a time
 
 
 def flow_grid(n_steps, sigma_min, sigma_max):
-    """Return `n_steps` + 1 rising times tau, from atan(sigma_min) to atan(sigma_max).
-
-    Evenly spaced by the mean of two measures, tau itself and log(sigma): the first alone misses how
-    fast the flow turns next to the data, the second wastes half of its steps where only noise is.
-    """
-    times = np.arctan(np.geomspace(sigma_min, sigma_max, 4096))
-    progress = (times - times[0]) / (times[-1] - times[0]) + np.linspace(0, 1, len(times))
-    return np.interp(np.linspace(0, progress[-1], n_steps + 1), progress, times)
+    """Return `n_steps` + 1 rising times tau, from atan(sigma_min) to atan(sigma_max)."""
+    return np.arctan(even_sigmas(n_steps + 1, sigma_min, sigma_max)[::-1])
 
 
 def probes_for(n_features, like):
@@ -101,7 +98,7 @@ def log_density(field, with_trace, x, grid):
     u = math.cos(grid[0]) * x
     mean = mean_at_end(field, x, grid)
     total = x.new_zeros(len(x))
-    for start, stop in zip(grid[:-1], grid[1:], strict=True):
+    for start, stop in pairwise(grid):
         middle, h = (start + stop) / 2, stop - start
         f1, t1 = rates(u, start)
         f2, t2 = rates(u + h / 2 * f1, middle)
@@ -133,7 +130,7 @@ def from_noise(field, z, grid):
 
 def _follow_flow(field, u, grid):
     """Return `u` carried along the flow through the times of `grid`, rising or falling."""
-    for start, stop in zip(grid[:-1], grid[1:], strict=True):
+    for start, stop in pairwise(grid):
         middle, h = (start + stop) / 2, stop - start
         f1 = -field(u, start)
         f2 = -field(u + h / 2 * f1, middle)

@@ -36,9 +36,7 @@ def _mean_over_pairs(X, Y, function, metric):
     return float(np.sum(sums)) / len(X) / len(Y)
 
 
-@validate_params(
-    {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
-)
+@validate_params({"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True)
 def energy_distance(X, Y):
     r"""Energy distance between two samples.
 

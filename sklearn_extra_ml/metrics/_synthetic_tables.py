@@ -45,7 +45,9 @@ def read_columns(X, name, categorical=()):
         out = {}
         for i, column in enumerate(frame.columns):
             series = frame[:, i]
-            numeric = series.dtype.is_numeric() and column not in categorical and i not in categorical
+            numeric = (
+                series.dtype.is_numeric() and column not in categorical and i not in categorical
+            )
             values = series.cast(nw.Float64).to_numpy() if numeric else _objects(series.to_list())
             out[column] = _Column(values, numeric)
         return out
@@ -216,7 +218,8 @@ def _frequency_overlap(real, synthetic):
         return {key: count / len(columns[0]) for key, count in counts.items()}
 
     p, q = frequencies(real), frequencies(synthetic)
-    return 1 - sum(abs(p.get(key, 0) - q.get(key, 0)) for key in p.keys() | q.keys()) / 2
+    apart = sum(abs(p.get(key, 0) - q.get(key, 0)) for key in p.keys() | q.keys())
+    return max(0.0, 1 - apart / 2)
 
 
 def _binned(real, synthetic):

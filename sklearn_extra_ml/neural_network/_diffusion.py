@@ -9,7 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, Transfor
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .._core._validation import Interval, bad_value, fit_context
+from .._core._validation import Interval, fit_context
 from .._torch._device import forked_child_threads, import_torch
 from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, Trajectory
 
@@ -17,8 +17,228 @@ _IMPUTE_LEVELS = 2  # noise levels of `impute` for each sampling step: its chain
 _IMPUTE_RANGE = (0.03, 20.0)
 
 
-class DiffusionModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDiffusion):
-    """Docstring follows."""
+class DiffusionModel(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDiffusion
+):
+    """Diffusion model of a table: its density, samples, and what is missing in its rows.
+
+    A network learns to take noise of any strength out of rows. That is enough to draw new rows, to
+    compute their density, to fill missing cells and to draw rows given any of their columns. Tables may
+    mix numbers and categories and have missing values; a frame comes back as a frame with the same
+    columns, dtypes, levels and share of missing values.
+
+    Good for 50 to 100,000 rows and up to some hundred columns. Cost of `fit`: about 1 to 3 ms a gradient
+    step on a CPU whatever the number of rows, so seconds for hundreds of rows and a minute for 10,000;
+    a sample costs `n_sampling_steps` evaluations of the network, a density about 130 times the
+    number of columns. For one or two smooth modes `sklearn.mixture.GaussianMixture` is faster and as
+    good.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(128, 128, 128)
+        Width inside each residual block; the stream between blocks has the first of them. (256, 256)
+        is better for 30 columns and more.
+
+    activation : {"silu", "gelu", "relu", "leaky_relu", "tanh", "sigmoid", "identity"}, default="silu"
+        Activation of the network.
+
+    dropout : float in [0, 1), default=0.0
+        Share of a block's activations dropped in training. Against repeating the training rows.
+
+    parameterization : {"edm", "eps"}, default="edm"
+        What the network is asked for. "edm": the preconditioning of Karras et al., on a continuous
+        range of noise levels. "eps": the noise, on DDPM's Markov chain of `n_noise_levels`.
+
+    sampler : {"dpmpp_2m", "heun", "euler", "ddim", "ddpm"}, default="dpmpp_2m"
+        How samples are drawn: DPM-Solver++(2M), of second order with one evaluation of the network a
+        step; Heun's method, of second order with two; Euler's method; DDIM; the reverse Markov chain of
+        DDPM. The last two walk the levels of the DDPM chain and need 50 and more steps; any sampler
+        works with any `parameterization`.
+
+    n_sampling_steps : int, default=20
+        Steps of the sampler, at least 1. 40 halve what error 20 leave.
+
+    guidance_scale : float, default=1.0
+        Classifier-free guidance: the difference that the context makes is multiplied by it. 1 draws from
+        what was learnt, more makes contexts more pronounced and samples less diverse.
+
+    dropout_context : float in [0, 1), default=0.1
+        Share of the rows that are trained without their context; guidance and densities without
+        context work from these.
+
+    noise_schedule : {"linear", "cosine"}, default="linear"
+        Variances of the DDPM chain.
+
+    n_noise_levels : int, default=1000
+        Levels of the DDPM chain.
+
+    sigma_min : float in (0, 1), default=0.002
+        Least standard deviation of the noise, in units of a column's.
+
+    sigma_max : float above 1, default=80.0
+        Largest standard deviation of the noise. It must drown the data: 20 is enough for most tables.
+
+    denoise_sigma : float, default=0.5
+        Noise that `predict` takes out, in units of a column's standard deviation.
+
+    n_ode_steps : int, default=32
+        Runge-Kutta steps of `score_samples`, `transform` and `inverse_transform`, four evaluations each.
+
+    n_resample : int, default=10
+        Times that `impute` takes each step, so that what it draws agrees with what is known.
+
+    standardize : {"column", "global", "quantile"} or False, default="column"
+        How numbers are scaled: each column; all columns by one scale (images); each column's
+        quantiles to a normal distribution (heavy tails); or not at all, when they have unit variance.
+
+    categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
+        Columns that hold categories. "from_dtype": strings, objects, booleans and categories of a
+        frame.
+
+    categorical_encoding : {"onehot", "embedding"}, default="onehot"
+        "embedding": a fixed code of about 2 log2(levels) numbers, for columns of many levels.
+
+    clip_samples : bool, default=True
+        Keep the numbers of samples within the range of the training rows.
+
+    solver : {"adamw", "adam", "sgd"}, default="adamw"
+        Optimiser.
+
+    alpha : float, default=0.0
+        Weight decay.
+
+    batch_size : int or "auto", default="auto"
+        Rows in a batch; "auto": ``min(256, n_samples)``.
+
+    learning_rate : {"cosine", "constant"}, default="cosine"
+        Schedule of the learning rate.
+
+    learning_rate_init : float, default=2e-3
+        Largest learning rate.
+
+    warmup : float in [0, 1], default=0.03
+        Share of the training over which the learning rate rises from 0.
+
+    max_iter : int or "auto", default="auto"
+        Number of epochs. "auto": as many as make 15 gradient steps a row up to 200 rows (at least 100
+        steps), and 3,000 times the fourth root of n_samples / 200 for more.
+
+    max_grad_norm : float, default=None
+        Gradients are scaled down to this norm.
+
+    ema_decay : float in [0, 1), default=0.999
+        The weights that predict are an exponential average over the training with this decay. None: the
+        last weights.
+
+    early_stopping : bool, default=False
+        Hold rows out, stop when their loss no longer falls, and keep the best weights. The loss is
+        noisy: rarely worth it here.
+
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows that early stopping holds out.
+
+    n_iter_no_change : int, default=50
+        Epochs without a better validation loss before early stopping.
+
+    tol : float, default=1e-4
+        What counts as better.
+
+    warm_start : bool, default=False
+        `fit` goes on from the weights, columns and scales of the last one.
+
+    precision : {"float32", "tf32", "bf16"}, default="float32"
+        Arithmetic of the training and of samples on a GPU.
+
+    compile : bool, default=False
+        Compile the loss with ``torch.compile``.
+
+    cuda_graph : bool or "auto", default="auto"
+        Capture the training step as a CUDA graph.
+
+    device : str or torch.device, default="auto"
+        "auto": the GPU, if there is one.
+
+    module : class, callable or torch.nn.Module, default=None
+        A network of your own, called as ``module(u, log_sigma, context)`` with rows `u` of unit
+        variance, log noise levels of shape (n, 1) or (1, 1), and contexts or None; it returns the shape
+        of `u`. A class or function is called with the number of encoded columns and of context
+        columns (one more than those of y: it tells whether the context is given).
+
+    callbacks : list of skorch callbacks, default=None
+        For the net.
+
+    checkpoint_dir : str or path, default=None
+        Folder for checkpoints; an interrupted `fit` with the same data and parameters goes on from its.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batches, noise and samples. On one machine with one number of threads, an int
+        gives equal bits.
+
+    verbose : bool or int, default=False
+        Print the loss of each epoch.
+
+    Attributes
+    ----------
+    net_ : skorch net
+        The trained net; ``net_.inference_module`` is the denoiser with the averaged weights.
+
+    classes_ : ndarray of shape (n_classes,)
+        Class labels. Defined only when `y` holds classes.
+
+    history_ : dict of lists
+        ``loss``, ``validation_loss``, ``learning_rate`` and ``seconds`` of each epoch.
+
+    loss_curve_ : list of float
+        Mean squared error of the network in each epoch. It does not go to 0: part of the noise cannot
+        be told from the data.
+
+    n_iter_ : int
+        Number of epochs.
+
+    best_loss_ : float
+        Least loss.
+
+    n_features_in_ : int
+        Number of columns seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names. Defined only when `X` has names that are all strings.
+
+    See Also
+    --------
+    DiffusionClassifier : Classes by Bayes' rule over such a model.
+    VAE : Faster samples and a code of few numbers.
+    sklearn.mixture.GaussianMixture : For few smooth modes.
+
+    Notes
+    -----
+    Densities come from the probability-flow ODE on a fixed grid in float64, so a row's result does not
+    depend on the other rows of the call. Columns that are constant are left out of the density.
+
+    References
+    ----------
+    .. [1] Ho, Jain and Abbeel (2020), Denoising Diffusion Probabilistic Models.
+    .. [2] Song et al. (2021), Score-Based Generative Modeling through Stochastic Differential Equations.
+    .. [3] Karras, Aittala, Aila and Laine (2022), Elucidating the Design Space of Diffusion-Based
+       Generative Models.
+    .. [4] Lu et al. (2022), DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Models.
+    .. [5] Lugmayr et al. (2022), RePaint: Inpainting using Denoising Diffusion Probabilistic Models.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_moons
+    >>> from sklearn_extra_ml.neural_network import DiffusionModel
+    >>> X, _ = make_moons(200, noise=0.1, random_state=0)
+    >>> model = DiffusionModel(max_iter=400, random_state=0).fit(X)
+    >>> model.sample(3).shape
+    (3, 2)
+    >>> on, off = model.score_samples([[0.0, 1.0], [0.5, 1.5]])
+    >>> bool(on > off)
+    True
+    >>> model.sample(2, conditions={0: 1.5})[:, 0]
+    array([1.5, 1.5], dtype=float32)
+    """
 
     _parameter_constraints: dict = {
         **DIFFUSION_CONSTRAINTS,
@@ -43,7 +263,7 @@ class DiffusionModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityM
         sigma_min=0.002,
         sigma_max=80.0,
         denoise_sigma=0.5,
-        n_ode_steps=20,
+        n_ode_steps=32,
         n_resample=10,
         standardize="column",
         categorical_features="from_dtype",

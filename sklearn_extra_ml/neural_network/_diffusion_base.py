@@ -15,6 +15,7 @@ from .._torch._state import storable
 from .._torch._table import TableEncoder, is_frame
 from ._base import ACTIVATIONS, TRAINING_CONSTRAINTS, BaseDeep
 
+_LAST_SIGMA = 0.01  # samplers leave so little noise to the last step at once
 _POOL = 10_000  # contexts of the training rows kept for samples that name none
 
 DIFFUSION_CONSTRAINTS = {
@@ -124,7 +125,10 @@ class BaseDiffusion(BaseDeep):
             return self._validate_rows(X, reset=reset, ensure_all_finite="allow-nan")
         validate_data(self, X, skip_check_array=True, reset=reset)
         n_rows, n_columns = X.shape
-        for n, what, verb in ((n_rows, "sample", "sample(s)"), (n_columns, "feature", "feature(s)")):
+        for n, what, verb in (
+            (n_rows, "sample", "sample(s)"),
+            (n_columns, "feature", "feature(s)"),
+        ):
             if n == 0:
                 raise ValueError(
                     f"Found array with 0 {verb} (shape={X.shape}) while a minimum of 1 is required. "
@@ -144,13 +148,19 @@ class BaseDiffusion(BaseDeep):
     def _check_levels(self):
         if not self.sigma_min < self.sigma_max:
             raise bad_value(
-                "sigma_min", self.sigma_min, f"is not below `sigma_max`={self.sigma_max}",
-                f"0 to {self.sigma_max}", "Lower it.",
+                "sigma_min",
+                self.sigma_min,
+                f"is not below `sigma_max`={self.sigma_max}",
+                f"0 to {self.sigma_max}",
+                "Lower it.",
             )
         if not self._hidden_sizes():
             raise bad_value(
-                "hidden_layer_sizes", self.hidden_layer_sizes, "has no layer",
-                "at least one size", "Name a width, (128,) for instance.",
+                "hidden_layer_sizes",
+                self.hidden_layer_sizes,
+                "has no layer",
+                "at least one size",
+                "Name a width, (128,) for instance.",
             )
 
     # --- network ---------------------------------------------------------------------------------
@@ -213,7 +223,7 @@ class BaseDiffusion(BaseDeep):
                 inside = (chain >= low) & (chain <= high)
                 chain = chain[inside] if inside.any() else np.array([low, high])
             return _solvers.respaced_sigmas(chain, n_steps)
-        return _solvers.karras_sigmas(n_steps, low, high)
+        return np.append(_solvers.even_sigmas(n_steps, max(low, _LAST_SIGMA), high), 0.0)
 
     def _range(self):
         """Return the lowest and highest noise level that the network has learnt."""
@@ -271,7 +281,10 @@ class BaseDiffusion(BaseDeep):
         context = self._context.transform(y)
         if len(context) != n:
             raise bad_value(
-                "y", f"array of {len(context)}", f"does not fit {n} rows", f"one value, or {n}",
+                "y",
+                f"array of {len(context)}",
+                f"does not fit {n} rows",
+                f"one value, or {n}",
                 "Pass one for each row.",
             )
         return context

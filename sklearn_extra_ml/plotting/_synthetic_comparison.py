@@ -186,8 +186,9 @@ class SyntheticComparisonDisplay:
             ax.set_title(title, fontsize="small")
             ax.set(xticks=[], yticks=[])
         figure.colorbar(image, ax=axes, shrink=0.8)
-        figure.suptitle(f"correlations: similarity of pairs {self.trends_.score:.3f}",
-                        fontsize="medium")
+        figure.suptitle(
+            f"correlations: similarity of pairs {self.trends_.score:.3f}", fontsize="medium"
+        )
         return axes
 
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from reference.diffusion import GaussianDenoiser
 from scipy.stats import multivariate_normal
 
+from reference.diffusion import GaussianDenoiser
 from sklearn_extra_ml._torch import _probability_flow as flow
 from sklearn_extra_ml._torch import _solvers as solvers
 from sklearn_extra_ml._torch._denoiser import ConditionalMLP, Denoiser, guided, with_context
@@ -84,7 +84,7 @@ def test_watch_sees_every_state_and_changes_nothing(gaussian, rng):
     sigmas = solvers.karras_sigmas(8, 0.002, 80.0)
     for solver in (solvers.dpmpp_2m, solvers.heun, solvers.euler, solvers.ddim):
         seen = []
-        watched = solver(gaussian.denoise, x, sigmas, None, lambda *state: seen.append(state))
+        watched = solver(gaussian.denoise, x, sigmas, None, lambda *s, seen=seen: seen.append(s))
         assert [i for i, *_ in seen] == list(range(8))
         np.testing.assert_array_equal(seen[0][1], x)
         np.testing.assert_array_equal(watched, solver(gaussian.denoise, x, sigmas))
@@ -109,7 +109,7 @@ def test_repaint_draws_from_the_conditional_gaussian(rng):
     assert abs(x[:, 1].std() - std) < 0.06
 
 
-# --- the flow ---------------------------------------------------------------------------------------
+# --- the flow ------------------------------------------------------------------------------------
 
 
 def test_log_density_of_a_gaussian_is_right_to_a_thousandth_nat(gaussian, rng):
@@ -190,7 +190,7 @@ def test_more_than_64_columns_take_fixed_probes():
     assert values.shape == (2, 65)
 
 
-# --- the network ------------------------------------------------------------------------------------
+# --- the network ---------------------------------------------------------------------------------
 
 
 def test_untrained_network_predicts_the_best_linear_denoiser_of_unit_variance():

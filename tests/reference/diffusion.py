@@ -22,9 +22,7 @@ class GaussianDenoiser:
 
     def flow(self, x, sigma, following):
         """The probability flow from one level to another: each axis keeps its quantile."""
-        return self._apply(
-            x, np.sqrt((self.values + following**2) / (self.values + sigma**2))
-        )
+        return self._apply(x, np.sqrt((self.values + following**2) / (self.values + sigma**2)))
 
     def field_functions(self):
         """F of `_probability_flow`, and F with the trace of its Jacobian, on float64 tensors."""
