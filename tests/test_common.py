@@ -24,6 +24,8 @@ import sklearn_extra_ml
 MINIMUM_CHECKS = {
     "CategoricalHMM": 55,
     "DBSCAN": 59,
+    "DiffusionClassifier": 1,
+    "DiffusionModel": 1,
     "GaussianDiscriminantAnalysis": 68,
     "GaussianHMM": 54,
     "HDBSCAN": 50,

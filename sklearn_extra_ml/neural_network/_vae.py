@@ -1,0 +1,351 @@
+"""Variational autoencoders: a density with a code, to sample from, to impute and to score with."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+)
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from .._core._validation import Interval, StrOptions, bad_value, fit_context
+from .._torch._device import import_torch
+from .._torch._scaling import Standardizer
+from ._autoencoder import check_image_shape, require_methods
+from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
+
+_NOISE_SEED = 0  # of `score_samples` and `impute`: the same draws for every row and call
+_VARIANCE_DRAWS = 8
+
+
+class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDeep):
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "likelihood": [StrOptions({"gaussian", "bernoulli", "mixed"})],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "kl_warmup": [Interval(Real, 0, 1, closed="both")],
+        "conditional": [StrOptions({"auto"}), "boolean"],
+        "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
+        **NETWORK_CONSTRAINTS,
+        "image_shape": ["array-like", None],
+        "standardize": STANDARDIZE_CONSTRAINT,
+        **TRAINING_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        likelihood="gaussian",
+        beta=1.0,
+        kl_warmup=0.0,
+        conditional="auto",
+        n_importance_samples=64,
+        hidden_layer_sizes=(256, 128),
+        activation="silu",
+        normalization=None,
+        dropout=0.0,
+        image_shape=None,
+        standardize="global",
+        solver="adamw",
+        alpha=1e-4,
+        batch_size="auto",
+        learning_rate="cosine",
+        learning_rate_init=1e-3,
+        warmup=0.0,
+        max_iter=200,
+        max_grad_norm=None,
+        ema_decay=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        precision="float32",
+        compile=False,
+        cuda_graph="auto",
+        device="auto",
+        module=None,
+        callbacks=None,
+        checkpoint_dir=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.likelihood = likelihood
+        self.beta = beta
+        self.kl_warmup = kl_warmup
+        self.conditional = conditional
+        self.n_importance_samples = n_importance_samples
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.normalization = normalization
+        self.dropout = dropout
+        self.image_shape = image_shape
+        self.standardize = standardize
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.warmup = warmup
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.ema_decay = ema_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.precision = precision
+        self.compile = compile
+        self.cuda_graph = cuda_graph
+        self.device = device
+        self.module = module
+        self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # --- training ---
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        return self._train_on(X, y, partial=False)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, classes=None):
+        return self._train_on(X, y, partial=True, classes=classes)
+
+    def _train_on(self, X, y, *, partial, classes=None):
+        goes_on = (partial or self.warm_start) and hasattr(self, "net_")
+        X = self._validate_rows(X, reset=not (partial and goes_on))
+        labels = self._labels(X, y, classes, goes_on)
+        if not goes_on:
+            kind = False if self.likelihood == "bernoulli" else self.standardize
+            self._standardizer = Standardizer(kind).fit(X)
+        if self.likelihood == "bernoulli":
+            _check_unit_interval(X)
+        self._fit_net(self._standardizer.transform(X), labels, partial=partial)
+        return self
+
+    def _labels(self, X, y, classes, goes_on):
+        """Return class numbers, or None; learn `classes_` and their shares on the first fit."""
+        if not goes_on:
+            self.classes_ = self._log_prior = None
+            if self._uses(y):
+                y = column_or_1d(y, warn=True)
+                check_consistent_length(X, y)
+                self.classes_ = np.unique(y if classes is None else classes)
+                counts = np.array([np.sum(y == c) for c in self.classes_], dtype=np.float64)
+                self._log_prior = np.log(np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum())
+        if self.classes_ is None:
+            return None
+        if y is None:
+            raise ValueError(
+                "`y` is None, but the model was fitted with classes. Allowed: the class of each row. "
+                "Pass `y`."
+            )
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        return self._class_numbers(y)
+
+    def _uses(self, y):
+        """Whether the decoder is to be told the classes `y`."""
+        if self.conditional is False or y is None:
+            if self.conditional is True:
+                raise bad_value(
+                    "conditional", True, "needs classes, and y is None", "y of classes", "Pass `y`."
+                )
+            return False
+        kind = type_of_target(y, input_name="y")
+        if kind in ("binary", "multiclass"):
+            return True
+        if self.conditional is True:
+            raise bad_value(
+                "conditional", True, f"does not go with a {kind} y", "classes", "Pass labels."
+            )
+        return False
+
+    def _class_numbers(self, y):
+        numbers = np.searchsorted(self.classes_, y)
+        numbers = np.minimum(numbers, len(self.classes_) - 1)
+        unknown = self.classes_[numbers] != y
+        if np.any(unknown):
+            raise ValueError(
+                f"`y` holds {np.asarray(y)[unknown][0]!r}, which was not seen in `fit`. Allowed: "
+                f"{self.classes_.tolist()}."
+            )
+        return numbers.astype(np.int64)
+
+    def _make_module(self, n_in):
+        torch = import_torch()
+        from . import _vae_net as nets
+
+        kinds = {"gaussian": nets.GaussianObservation, "bernoulli": nets.BernoulliObservation}
+        observation = kinds[self.likelihood](n_in)
+        log_prior = None
+        if self._log_prior is not None:
+            log_prior = torch.tensor(self._log_prior, dtype=torch.float32)
+        n_classes = 0 if log_prior is None else len(log_prior)
+        loss = {"beta": self.beta, "kl_warmup": self.kl_warmup, "log_prior": log_prior}
+        if self.module is not None:
+            network = self._given_module(n_in, self.n_components)
+            require_methods(network, ("encode", "decode"))
+            return nets.GivenVAENet(network, observation, self.n_components, **loss)
+        encoder, decoder = nets.dense_or_conv_vae(
+            n_in,
+            observation.n_outputs,
+            self.n_components,
+            n_classes,
+            self._hidden_sizes(),
+            self.activation,
+            check_image_shape(self.image_shape, n_in),
+            {"normalization": self.normalization, "dropout": self.dropout},
+        )
+        return nets.VAENet(encoder, decoder, observation, self.n_components, **loss)
+
+    def _check_module(self, module, rows, context):
+        if self.module is None:
+            return
+        torch = import_torch()
+        module.eval()
+        with torch.no_grad():
+            X = torch.from_numpy(rows[:2])
+            code = module.encoder(X)
+            Z = torch.zeros(len(X), self.n_components)
+            y = None if context is None else torch.from_numpy(context[:2])
+            shapes = {"encode": code.shape, "decode": module.output(Z, y).shape}
+        expected = {"encode": (len(X), 2 * self.n_components), "decode": tuple(X.shape)}
+        for name, shape in shapes.items():
+            if tuple(shape) != expected[name]:
+                raise ValueError(
+                    f"`module`: {name} returned shape {tuple(shape)} for {len(X)} rows. Allowed: "
+                    f"{expected[name]} (encode: mean and log-variance side by side, each "
+                    "(n, n_components)). Change its last layer or `n_components`."
+                )
+
+    def _after_training(self, rows, context):
+        """Set the Gaussian variance to its best value, the mean squared error over all rows."""
+        if self.likelihood != "gaussian":
+            return
+        noise = self._noise(_VARIANCE_DRAWS)
+        errors = self._apply("expected_squared_error", rows, context, noise=noise)
+        variance = max(float(errors.mean(dtype=np.float64)), 1e-6)
+        for module in self.net_._modules_with_weights():
+            module.observation.variance.fill_(variance)
+
+    def _noise(self, n_draws):
+        """Return standard normal draws (n_draws, n_components), the same in every call."""
+        torch = import_torch()
+        generator = torch.Generator().manual_seed(_NOISE_SEED)
+        noise = torch.randn(n_draws, self._n_features_out, generator=generator)
+        return noise.to(self.net_.device)
+
+    # --- inference ---
+
+    def _rows(self, X, **options):
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False, **options)
+        if self.likelihood == "bernoulli":
+            _check_unit_interval(X)
+        return self._standardizer.transform(X)
+
+    def transform(self, X):
+        rows = self._rows(X)
+        return self._apply("encode", rows)
+
+    def inverse_transform(self, X, y=None):
+        check_is_fitted(self)
+        Z = check_array(X, dtype=np.float32, input_name="X")
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {Z.shape[1]} columns, but the code has {self._n_features_out}. Allowed: what "
+                "`transform` returned. Pass codes."
+            )
+        labels = self._given_labels(y, len(Z))
+        return self._standardizer.inverse_transform(self._apply("decode", Z, labels))
+
+    def predict(self, X):
+        rows = self._rows(X)
+        return self._standardizer.inverse_transform(self._apply("forward", rows))
+
+    def score_samples(self, X):
+        rows = self._rows(X)
+        bound = self._apply("bound", rows, noise=self._noise(self.n_importance_samples))
+        return bound + np.float32(self._standardizer.log_jacobian)
+
+    def score(self, X, y=None):
+        return float(self.score_samples(X).mean(dtype=np.float64))
+
+    def sample(self, n_samples=1, y=None, random_state=None):
+        check_is_fitted(self)
+        torch = import_torch()
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise bad_value(
+                "n_samples", n_samples, "is no number of rows", "1 or more", "Ask for a row."
+            )
+        random = check_random_state(self.random_state if random_state is None else random_state)
+        generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
+        labels = self._given_labels(y, n_samples)
+        if labels is None and self.classes_ is not None:
+            shares = torch.tensor(self._log_prior).exp()
+            labels = torch.multinomial(shares, n_samples, True, generator=generator).numpy()
+        Z = torch.randn(n_samples, self._n_features_out, generator=generator).numpy()
+        rows = self._apply("draw", Z, labels, generator=generator)
+        return self._standardizer.inverse_transform(rows)
+
+    def _given_labels(self, y, n):
+        """Return class numbers for `y`, one class or one for each of n rows; None without."""
+        if y is None:
+            return None
+        if self.classes_ is None:
+            raise ValueError(
+                f"`y`={y!r} was given, but the model was fitted without classes. Allowed: None. Fit "
+                "with `y` to sample by class."
+            )
+        y = np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y)
+        if len(y) != n:
+            raise ValueError(f"`y` has {len(y)} entries for {n} rows. Allowed: one, or {n}.")
+        return self._class_numbers(y)
+
+    def impute(self, X, n_steps=10):
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False, ensure_all_finite="allow-nan")
+        missing = np.isnan(X)
+        rows = self._standardizer.transform(np.where(missing, self._standardizer.mean, X))
+        mask = (~missing).astype(np.float32)
+        noise = self._noise(self.n_importance_samples)
+        filled = self._apply("impute", rows, mask, noise=noise, n_steps=n_steps)
+        return np.where(missing, self._standardizer.inverse_transform(filled), X.astype(np.float32))
+
+    @property
+    def _n_features_out(self):
+        return self._built_with["params"]["n_components"]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _check_unit_interval(X):
+    if X.size and (np.min(X) < 0 or np.max(X) > 1):
+        raise bad_value(
+            "likelihood",
+            "bernoulli",
+            f"needs X in [0, 1], and X lies in [{X.min():.4g}, {X.max():.4g}]",
+            "binary or scaled features",
+            "Scale X, or use 'gaussian'.",
+        )
