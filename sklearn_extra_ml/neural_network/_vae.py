@@ -16,11 +16,13 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
+    validate_data,
 )
 
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._device import import_torch
 from .._torch._scaling import Standardizer
+from .._torch._table import TableEncoder, is_frame
 from ._autoencoder import check_image_shape, require_methods
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
 
@@ -35,6 +37,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [Interval(Real, 0, 1, closed="both")],
         "conditional": [StrOptions({"auto"}), "boolean"],
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
         **NETWORK_CONSTRAINTS,
         "image_shape": ["array-like", None],
@@ -50,6 +53,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         beta=1.0,
         kl_warmup=0.0,
         conditional="auto",
+        categorical_features="from_dtype",
         n_importance_samples=64,
         hidden_layer_sizes=(256, 128),
         activation="silu",
@@ -86,6 +90,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         self.beta = beta
         self.kl_warmup = kl_warmup
         self.conditional = conditional
+        self.categorical_features = categorical_features
         self.n_importance_samples = n_importance_samples
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -130,15 +135,37 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
 
     def _train_on(self, X, y, *, partial, classes=None):
         goes_on = (partial or self.warm_start) and hasattr(self, "net_")
-        X = self._validate_rows(X, reset=not (partial and goes_on))
+        X = self._check_rows(X, reset=not (partial and goes_on))
         labels = self._labels(X, y, classes, goes_on)
         if not goes_on:
-            kind = False if self.likelihood == "bernoulli" else self.standardize
-            self._standardizer = Standardizer(kind).fit(X)
+            self._encoder = self._new_encoder().fit(X)
+        self._fit_net(self._encode(X), labels, partial=partial)
+        return self
+
+    def _new_encoder(self):
+        if self.likelihood == "mixed":
+            return TableEncoder(self.standardize, self.categorical_features)
+        return Standardizer(False if self.likelihood == "bernoulli" else self.standardize)
+
+    def _check_rows(self, X, *, reset, missing=False):
+        """Return X checked: a frame as it is for tables, else a float array."""
+        if self.likelihood == "mixed" and is_frame(X):
+            validate_data(self, X, skip_check_array=True, reset=reset)
+            if 0 in X.shape:
+                raise ValueError(
+                    f"Found array with shape {tuple(X.shape)}, while a minimum of 1 sample and 1 "
+                    "feature is required. Pass a frame with rows."
+                )
+            return X
+        finite = "allow-nan" if missing or self.likelihood == "mixed" else True
+        X = self._validate_rows(X, reset=reset, ensure_all_finite=finite)
         if self.likelihood == "bernoulli":
             _check_unit_interval(X)
-        self._fit_net(self._standardizer.transform(X), labels, partial=partial)
-        return self
+        return X
+
+    def _encode(self, X):
+        """Return float32 rows; missing numbers of a table are 0, their mean."""
+        return np.nan_to_num(self._encoder.transform(X).astype(np.float32, copy=False))
 
     def _labels(self, X, y, classes, goes_on):
         """Return class numbers, or None; learn `classes_` and their shares on the first fit."""
@@ -193,8 +220,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         torch = import_torch()
         from . import _vae_net as nets
 
-        kinds = {"gaussian": nets.GaussianObservation, "bernoulli": nets.BernoulliObservation}
-        observation = kinds[self.likelihood](n_in)
+        observation = self._observation(n_in)
         log_prior = None
         if self._log_prior is not None:
             log_prior = torch.tensor(self._log_prior, dtype=torch.float32)
@@ -215,6 +241,21 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             {"normalization": self.normalization, "dropout": self.dropout},
         )
         return nets.VAENet(encoder, decoder, observation, self.n_components, **loss)
+
+    def _observation(self, n_in):
+        """Return the torch module of p(x | output)."""
+        from . import _vae_net as nets
+
+        if self.likelihood == "gaussian":
+            return nets.GaussianObservation(n_in)
+        if self.likelihood == "bernoulli":
+            return nets.BernoulliObservation(n_in)
+        table = self._encoder
+        if not len(table.kept) and not table.categorical:
+            return nets.MixedObservation(n_in, ([], [], []), [])  # a constant: nothing to tell
+        gaps = (table.gappy, table.gap_mean, table.gap_scale)
+        codes = [column["codes"] for column in table.categorical]
+        return nets.MixedObservation(len(table.kept), gaps, codes)
 
     def _check_module(self, module, rows, context):
         if self.module is None:
@@ -238,11 +279,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
 
     def _after_training(self, rows, context):
         """Set the Gaussian variance to its best value, the mean squared error over all rows."""
-        if self.likelihood != "gaussian":
+        if self.likelihood == "bernoulli":
             return
         noise = self._noise(_VARIANCE_DRAWS)
-        errors = self._apply("expected_squared_error", rows, context, noise=noise)
-        variance = max(float(errors.mean(dtype=np.float64)), 1e-6)
+        errors, counts = self._apply("squared_errors", rows, context, noise=noise)
+        mean = errors.sum(dtype=np.float64) / max(counts.sum(dtype=np.float64), 1.0)
+        variance = max(float(mean), 1e-6)
         for module in self.net_._modules_with_weights():
             module.observation.variance.fill_(variance)
 
@@ -255,12 +297,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
 
     # --- inference ---
 
-    def _rows(self, X, **options):
+    def _rows(self, X):
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False, **options)
-        if self.likelihood == "bernoulli":
-            _check_unit_interval(X)
-        return self._standardizer.transform(X)
+        return self._encode(self._check_rows(X, reset=False))
 
     def transform(self, X):
         rows = self._rows(X)
@@ -275,16 +314,23 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
                 "`transform` returned. Pass codes."
             )
         labels = self._given_labels(y, len(Z))
-        return self._standardizer.inverse_transform(self._apply("decode", Z, labels))
+        return self._encoder.inverse_transform(self._apply("decode", Z, labels))
 
     def predict(self, X):
         rows = self._rows(X)
-        return self._standardizer.inverse_transform(self._apply("forward", rows))
+        return self._encoder.inverse_transform(self._apply("forward", rows))
 
     def score_samples(self, X):
-        rows = self._rows(X)
+        check_is_fitted(self)
+        X = self._check_rows(X, reset=False)
+        encoded = self._encoder.transform(X)
+        rows = np.nan_to_num(encoded.astype(np.float32, copy=False))
         bound = self._apply("bound", rows, noise=self._noise(self.n_importance_samples))
-        return bound + np.float32(self._standardizer.log_jacobian)
+        if self.likelihood != "mixed":
+            return bound + np.float32(self._encoder.log_jacobian)
+        kept = self._encoder.kept
+        seen = ~np.isnan(encoded[:, : len(kept)])  # missing numbers have no density
+        return bound - (seen @ np.log(self._encoder.scale[kept])).astype(np.float32)
 
     def score(self, X, y=None):
         return float(self.score_samples(X).mean(dtype=np.float64))
@@ -304,7 +350,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             labels = torch.multinomial(shares, n_samples, True, generator=generator).numpy()
         Z = torch.randn(n_samples, self._n_features_out, generator=generator).numpy()
         rows = self._apply("draw", Z, labels, generator=generator)
-        return self._standardizer.inverse_transform(rows)
+        return self._encoder.inverse_transform(rows)
 
     def _given_labels(self, y, n):
         """Return class numbers for `y`, one class or one for each of n rows; None without."""
@@ -322,13 +368,26 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
 
     def impute(self, X, n_steps=10):
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False, ensure_all_finite="allow-nan")
-        missing = np.isnan(X)
-        rows = self._standardizer.transform(np.where(missing, self._standardizer.mean, X))
-        mask = (~missing).astype(np.float32)
+        X = self._check_rows(X, reset=False, missing=True)
         noise = self._noise(self.n_importance_samples)
-        filled = self._apply("impute", rows, mask, noise=noise, n_steps=n_steps)
-        return np.where(missing, self._standardizer.inverse_transform(filled), X.astype(np.float32))
+        options = {"noise": noise, "n_steps": n_steps}
+        if self.likelihood == "mixed":
+            encoded = self._encoder.transform(X, to_impute=True)
+        else:
+            encoded = self._encoder.transform(X)
+        missing = np.isnan(encoded)
+        rows = np.nan_to_num(encoded.astype(np.float32, copy=False))
+        filled = self._apply("impute", rows, (~missing).astype(np.float32), **options)
+        if self.likelihood == "mixed":
+            filled = np.where(missing, filled, encoded)
+            return self._encoder.inverse_transform(
+                filled,
+                missing=False,
+                given=self._encoder.observed(X),
+                index=getattr(X, "index", None),
+            )
+        gaps = np.isnan(X)
+        return np.where(gaps, self._encoder.inverse_transform(filled), X.astype(np.float32))
 
     @property
     def _n_features_out(self):
@@ -337,11 +396,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.allow_nan = self.likelihood == "mixed"
         return tags
 
 
 def _check_unit_interval(X):
-    if X.size and (np.min(X) < 0 or np.max(X) > 1):
+    if np.nanmin(X, initial=0) < 0 or np.nanmax(X, initial=1) > 1:
         raise bad_value(
             "likelihood",
             "bernoulli",
