@@ -25,12 +25,100 @@ from .._torch._scaling import Standardizer
 from .._torch._table import TableEncoder, is_frame
 from ._autoencoder import check_image_shape, require_methods
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
+from ._docs import VAE_CONTRACT, shared_docs
 
 _NOISE_SEED = 0  # of `score_samples` and `impute`: the same draws for every row and call
 _VARIANCE_DRAWS = 8
 
 
+@shared_docs(VAE_CONTRACT)
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDeep):
+    """Variational autoencoder: a density over rows, with a code of few numbers.
+
+    Learns p(x) as a mixture over codes z ~ N(0, I) of what a decoder makes of them. Codes
+    (`transform`), new rows (`sample`, by class when fitted with classes), a log-density
+    (`score_samples`), and missing entries (`impute`) come from one model. With
+    ``hidden_layer_sizes=()`` it is probabilistic PCA.
+
+    `DiffusionModel` gives better samples and densities for more time; a Gaussian mixture is enough
+    for few features.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Numbers in the code.
+
+    likelihood : {"gaussian", "bernoulli", "mixed"}, default="gaussian"
+        What the decoder describes. "gaussian": real features, all with one variance, which is learnt
+        (in units of the standardised data). "bernoulli": features in [0, 1]. "mixed": tables with
+        numbers, categories and missing entries; frames come back as frames of the same dtypes.
+
+    beta : float, default=1.0
+        Weight of the Kullback-Leibler term. 1 is a bound of the likelihood; more makes codes more
+        independent, less makes reconstructions sharper and samples worse.
+
+    kl_warmup : float in [0, 1], default=0.0
+        Share of the training in which that weight rises from 0: keeps numbers of the code in use
+        that would be given up early.
+
+    conditional : bool or "auto", default="auto"
+        Whether the decoder is told the class of each row, so that the code need not hold it and
+        `sample` can draw by class. "auto": if `fit` gets a y of classes. Set False where the code is
+        to be classified, in a pipeline for instance.
+
+    categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
+        With ``likelihood="mixed"``, which columns hold categories: names, positions or a mask.
+        "from_dtype": strings, booleans and categories of a frame; no column of an array.
+
+    n_importance_samples : int, default=64
+        Draws per row in `score_samples` and `impute`: more make the bound of the log-density
+        tighter, in proportionate time.
+
+    %network%
+
+    standardize : {"global", "column", False}, default="global"
+        Centre the columns and divide them by one scale; or by a scale each; or neither. Not used for
+        ``likelihood="bernoulli"``. Tables of unlike columns want "column".
+
+    %training%
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,) or None
+        The classes that the decoder is told.
+
+    %attributes%
+
+    See Also
+    --------
+    AutoEncoder : A code without a density.
+    sklearn.mixture.GaussianMixture : A density for few features.
+
+    Notes
+    -----
+    `score_samples` uses the same draws for every row and call, so that the score of a row does not
+    depend on the rows beside it.
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014), Auto-encoding variational Bayes, ICLR.
+    .. [2] Burda, Grosse and Salakhutdinov (2016), Importance weighted autoencoders, ICLR: the bound.
+    .. [3] Rybkin, Daniilidis and Levine (2021), Simple and effective VAE training with calibrated
+       decoders, ICML: the variance.
+    .. [4] Mattei and Frellsen (2019), MIWAE, ICML: imputation.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_extra_ml.neural_network import VAE
+    >>> X, y = load_digits(return_X_y=True)
+    >>> vae = VAE(n_components=8, max_iter=20, random_state=0).fit(X, y)
+    >>> vae.sample(3, y=7).shape
+    (3, 64)
+    >>> vae.transform(X).shape
+    (1797, 8)
+    """
+
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "likelihood": [StrOptions({"gaussian", "bernoulli", "mixed"})],
@@ -127,10 +215,43 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
+        """Train on `X`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Training data; missing entries only with ``likelihood="mixed"``.
+
+        y : array-like of shape (n_samples,), default=None
+            Classes, see `conditional`.
+
+        Returns
+        -------
+        self : object
+        """
         return self._train_on(X, y, partial=False)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, classes=None):
+        """Train for one pass over `X`, from where the last call ended, at a constant rate.
+
+        The first call also sets scales, levels of categories and classes.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Training data.
+
+        y : array-like of shape (n_samples,), default=None
+            Classes, see `conditional`.
+
+        classes : array-like, default=None
+            All classes that later calls may bring; those of `y` by default.
+
+        Returns
+        -------
+        self : object
+        """
         return self._train_on(X, y, partial=True, classes=classes)
 
     def _train_on(self, X, y, *, partial, classes=None):
@@ -302,10 +423,35 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         return self._encode(self._check_rows(X, reset=False))
 
     def transform(self, X):
+        """Return the mean of the posterior q(z | x) of each row: its code.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        Z : float32 ndarray of shape (n_samples, n_components)
+        """
         rows = self._rows(X)
         return self._apply("encode", rows)
 
     def inverse_transform(self, X, y=None):
+        """Return the mean row that the decoder makes of each code.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+
+        y : class or array-like of shape (n_samples,), default=None
+            Class of each row; None averages over the classes' shares.
+
+        Returns
+        -------
+        X_original : ndarray or frame of shape (n_samples, n_features)
+        """
         check_is_fitted(self)
         Z = check_array(X, dtype=np.float32, input_name="X")
         if Z.shape[1] != self._n_features_out:
@@ -317,10 +463,37 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         return self._encoder.inverse_transform(self._apply("decode", Z, labels))
 
     def predict(self, X):
+        """Return the reconstruction of each row at the mean of its posterior.
+
+        By the class that explains the row best, where the model knows classes.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_restored : ndarray or frame of shape (n_samples, n_features)
+        """
         rows = self._rows(X)
         return self._encoder.inverse_transform(self._apply("forward", rows))
 
     def score_samples(self, X):
+        """Return a lower bound of the log-density of each row, in nats and units of `X`.
+
+        The importance-weighted bound; it rises with `n_importance_samples` towards log p(x).
+        Classes are summed out. Categories and missing entries count with their log-probability.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : float32 ndarray of shape (n_samples,)
+        """
         check_is_fitted(self)
         X = self._check_rows(X, reset=False)
         encoded = self._encoder.transform(X)
@@ -333,9 +506,41 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         return bound - (seen @ np.log(self._encoder.scale[kept])).astype(np.float32)
 
     def score(self, X, y=None):
+        """Return the mean of `score_samples`: what a grid search maximises.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        score : float
+            Nats a row.
+        """
         return float(self.score_samples(X).mean(dtype=np.float64))
 
     def sample(self, n_samples=1, y=None, random_state=None):
+        """Draw new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+
+        y : class or array-like of shape (n_samples,), default=None
+            Class to draw, one for all or one for each; None draws classes by their shares.
+
+        random_state : int, RandomState instance or None, default=None
+            None: the estimator's `random_state`.
+
+        Returns
+        -------
+        X : ndarray or frame of shape (n_samples, n_features)
+        """
         check_is_fitted(self)
         torch = import_torch()
         if not isinstance(n_samples, Integral) or n_samples < 1:
@@ -367,6 +572,21 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         return self._class_numbers(y)
 
     def impute(self, X, n_steps=10):
+        """Return `X` with each missing entry replaced by its mean given the rest of the row.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows; NaN (in a frame, any missing value) marks what to fill.
+
+        n_steps : int, default=10
+            How often the code is inferred anew from the filled row.
+
+        Returns
+        -------
+        X_filled : ndarray or frame of shape (n_samples, n_features)
+            Observed entries are left as they are (arrays: as float32). A category is the likeliest.
+        """
         check_is_fitted(self)
         X = self._check_rows(X, reset=False, missing=True)
         noise = self._noise(self.n_importance_samples)
