@@ -22,14 +22,18 @@ import sklearn_extra_ml
 
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
+    "AutoEncoder": 47,
+    "AutoEncoderDetector": 47,
     "DBSCAN": 59,
     "HDBSCAN": 50,
     "KMeans": 59,
     "RANSACRegressor": 61,
+    "VAE": 47,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
+    "VAE": [{"likelihood": "mixed", "standardize": "column", "max_iter": 20}],
     "DBSCAN": [{"metric": "canberra"}],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],

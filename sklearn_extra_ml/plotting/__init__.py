@@ -2,5 +2,12 @@
 
 from ._condensed_tree import CondensedTreeDisplay
 from ._consensus import ConsensusDisplay
+from ._deep import LatentSpaceDisplay, LossCurveDisplay, ReconstructionDisplay
 
-__all__ = ["CondensedTreeDisplay", "ConsensusDisplay"]
+__all__ = [
+    "CondensedTreeDisplay",
+    "ConsensusDisplay",
+    "LatentSpaceDisplay",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+]
