@@ -37,9 +37,7 @@ for name, restored in [
 ]:
     print(f"{name:12s} mean squared error {np.mean((restored - test) ** 2):.2f}")
 
-ReconstructionDisplay.from_estimator(
-    model, noisy[:10], X_original=test[:10], image_shape=(1, 8, 8)
-)
+ReconstructionDisplay.from_estimator(model, noisy[:10], X_original=test[:10], image_shape=(1, 8, 8))
 plt.show()
 
 # %%

@@ -256,7 +256,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
 
     def _train_on(self, X, y, *, partial, classes=None):
         goes_on = (partial or self.warm_start) and hasattr(self, "net_")
-        X = self._check_rows(X, reset=not (partial and goes_on))
+        X = self._check_rows(X, reset=not goes_on)
         labels = self._labels(X, y, classes, goes_on)
         if not goes_on:
             self._encoder = self._new_encoder().fit(X)

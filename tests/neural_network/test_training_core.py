@@ -271,6 +271,12 @@ def test_warm_start_goes_on_from_weights_and_random_state(blob):
     assert min(model.loss_curve_[6:]) < min(model.loss_curve_[:6])
 
 
+def test_warm_start_on_other_columns_is_refused(blob):
+    model = small(warm_start=True).fit(blob)
+    with pytest.raises(ValueError, match="expecting 6 features"):
+        model.fit(blob[:, :4])
+
+
 def test_partial_fit_is_one_pass_and_six_of_them_learn_as_a_constant_rate_does(blob):
     model = small()
     for i in range(6):

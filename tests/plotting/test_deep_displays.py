@@ -52,9 +52,7 @@ def test_loss_curve_below_zero_is_linear_and_takes_axes(plt, digits):
 
 def test_reconstructions_are_drawn_as_images(plt, model, digits):
     X = digits[0][:5]
-    display = ReconstructionDisplay.from_estimator(
-        model, X, X_original=X, image_shape=(1, 8, 8)
-    )
+    display = ReconstructionDisplay.from_estimator(model, X, X_original=X, image_shape=(1, 8, 8))
     assert display.axes_.shape == (3, 5)
     np.testing.assert_array_equal(display.axes_[1, 2].images[0].get_array(), X[2].reshape(8, 8))
     restored = model.predict(X)[4].reshape(8, 8)
