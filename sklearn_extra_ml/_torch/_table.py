@@ -127,16 +127,12 @@ class TableEncoder:
         self.center, self.scale = mean, np.where(varies, std, 1.0)
         self.knots = None
         if self.scaling == "global":
-            self.scale = np.full_like(
-                std, np.sqrt(np.mean(std[varies] ** 2)) if varies.any() else 1
-            )
+            self.scale = np.full_like(std, np.sqrt(np.mean(std[varies] ** 2)) if varies.any() else 1)
         elif self.scaling is False:
             self.center, self.scale = np.zeros_like(mean), np.ones_like(std)
         elif self.scaling == "quantile":
             self.knots = [
-                _normal_knots(values[:, j][~np.isnan(values[:, j])], self.scale[j])
-                if varies[j]
-                else None
+                _normal_knots(values[:, j][~np.isnan(values[:, j])], self.scale[j]) if varies[j] else None
                 for j in range(values.shape[1])
             ]
 

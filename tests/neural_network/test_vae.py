@@ -99,7 +99,7 @@ def test_binarised_digits_with_the_constructor_of_the_guide(digits):
 
 def test_code_keeps_what_a_classifier_needs(digits):
     train, test, y_train, y_test = digits
-    vae = VAE(16, conditional=False, dropout=0.1, random_state=0)
+    vae = VAE(16, conditional=False, dropout=0.1, alpha=0.1, kl_warmup=0.3, random_state=0)
     pipeline = make_pipeline(vae, LogisticRegression(max_iter=5000))
     assert pipeline.fit(train, y_train).score(test, y_test) >= 0.955
 
@@ -312,7 +312,7 @@ def test_imputation_beats_the_mean_and_leaves_full_rows_alone(digits, rng):
         vae.score_samples(gaps)
 
 
-# --- tables -----------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -412,7 +412,7 @@ def test_array_with_named_categories_and_gaps(rng):
     assert np.isfinite(vae.impute(X)).all()
 
 
-# --- networks ---------------------------------------------------------------------------------------------
+# --- networks -------------------------------------------------------------------------------
 
 
 class Network(torch.nn.Module):
