@@ -332,7 +332,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         unknown = self.classes_[numbers] != y
         if np.any(unknown):
             raise ValueError(
-                f"`y` holds {np.asarray(y)[unknown][0]!r}, which was not seen in `fit`. Allowed: "
+                f"`y` holds {np.asarray(y)[unknown].tolist()[0]!r}, which was not seen in `fit`. Allowed: "
                 f"{self.classes_.tolist()}."
             )
         return numbers.astype(np.int64)
