@@ -410,11 +410,15 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             module.observation.variance.fill_(variance)
 
     def _noise(self, n_draws):
-        """Return standard normal draws (n_draws, n_components), the same in every call."""
+        """Return standard normal draws (n_draws, n_components), the same in every call.
+
+        Scrambled Sobol points: each is distributed as it should be, so the bound stays a bound, and
+        together they are even, because an error that all rows share would not average out.
+        """
         torch = import_torch()
-        generator = torch.Generator().manual_seed(_NOISE_SEED)
-        noise = torch.randn(n_draws, self._n_features_out, generator=generator)
-        return noise.to(self.net_.device)
+        engine = torch.quasirandom.SobolEngine(self._n_features_out, scramble=True, seed=_NOISE_SEED)
+        uniform = engine.draw(n_draws, dtype=torch.float64).clamp(1e-9, 1 - 1e-9)
+        return torch.special.ndtri(uniform).float().to(self.net_.device)
 
     # --- inference ---
 

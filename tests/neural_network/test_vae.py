@@ -11,6 +11,7 @@ from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from sklearn_extra_ml.neural_network import VAE
 
@@ -50,7 +51,7 @@ def test_bound_rises_with_the_number_of_samples_to_the_integral(digits):
     """One code number: log p(x) by quadrature over z is the limit."""
     train, test, *_ = digits
     train, test = (train >= 0.5).astype(float), (test >= 0.5).astype(float)[:200]
-    vae = VAE(1, likelihood="bernoulli", max_iter=60, random_state=0).fit(train)
+    vae = VAE(1, likelihood="bernoulli", random_state=0).fit(train)
     scores = [vae.set_params(n_importance_samples=n).score(test) for n in (1, 5, 50, 500, 5000)]
     assert np.all(np.diff(scores) > 0)
     z = np.linspace(-7, 7, 4001)
@@ -62,9 +63,10 @@ def test_bound_rises_with_the_number_of_samples_to_the_integral(digits):
     assert scores[-1] > exact.mean() - 0.5
 
 
-def test_score_changes_with_the_units_by_the_log_jacobian(digits):
+def test_score_changes_with_the_units_by_the_log_jacobian(digits, rng):
     train, test, *_ = digits
-    train, test = train[:400], test[:100]
+    train = train + 0.05 * rng.normal(size=train.shape)  # no column is constant
+    test = test[:100]
     for standardize in ("global", "column"):
         vae = VAE(2, standardize=standardize, max_iter=10, random_state=0)
         plain = vae.fit(train).score_samples(test)
@@ -179,7 +181,7 @@ def test_samples_have_the_moments_of_the_data_and_follow_the_seed(digits):
     vae = VAE(10, random_state=0).fit(train)
     S = vae.sample(4000, random_state=1)
     assert S.dtype == np.float32
-    np.testing.assert_allclose(S.mean(axis=0), train.mean(axis=0), atol=0.06)
+    np.testing.assert_allclose(S.mean(axis=0), train.mean(axis=0), atol=0.12)
     assert S.var() == pytest.approx(train.var(), rel=0.1)
     np.testing.assert_array_equal(S, vae.sample(4000, random_state=1))
     np.testing.assert_array_equal(vae.sample(5), vae.sample(5))
@@ -191,7 +193,7 @@ def test_samples_have_the_moments_of_the_data_and_follow_the_seed(digits):
 
 def test_bernoulli_samples_are_zeros_and_ones(digits):
     train = (digits[0] >= 0.5).astype(float)
-    vae = VAE(2, likelihood="bernoulli", max_iter=20, random_state=0).fit(train)
+    vae = VAE(2, likelihood="bernoulli", max_iter=100, random_state=0).fit(train)
     S = vae.sample(500)
     assert set(np.unique(S)) == {0.0, 1.0}
     np.testing.assert_allclose(S.mean(axis=0), train.mean(axis=0), atol=0.15)
@@ -202,7 +204,31 @@ def test_bernoulli_samples_are_zeros_and_ones(digits):
 @pytest.fixture(scope="module")
 def by_class(digits):
     train, _, y, _ = digits
-    return VAE(8, max_iter=100, random_state=0).fit(train, np.array(list("abcdefghij"))[y])
+    vae = VAE(8, beta=2.0, max_iter=100, learning_rate_init=2e-3, random_state=0)
+    return vae.fit(train, np.array(list("abcdefghij"))[y])
+
+
+def test_classifier_trained_on_samples_works_on_real_rows(digits):
+    """0.97 by an SVC, which reaches 0.987 when it is trained on the real rows."""
+    train, test, y_train, y_test = digits
+    vae = VAE(
+        10,
+        beta=2.0,
+        dropout=0.2,
+        alpha=0.1,
+        hidden_layer_sizes=(512, 256),
+        learning_rate_init=2e-3,
+        max_iter=400,
+        random_state=0,
+    ).fit(train, y_train)
+    labels = np.arange(10).repeat(200)
+    scores = [
+        SVC()
+        .fit(vae.sample(2000, y=labels, random_state=seed).clip(0, 1), labels)
+        .score(test, y_test)
+        for seed in range(3)
+    ]
+    assert np.mean(scores) >= 0.97
 
 
 def test_class_conditional_samples_are_of_the_class(by_class, digits):
