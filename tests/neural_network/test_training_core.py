@@ -254,7 +254,11 @@ def test_killed_training_leaves_a_checkpoint_that_resumes_bit_equal(tmp_path):
     """Three kills at moments of their own here; `tests/neural_network/kill.py 20` runs twenty."""
     script = os.path.join(os.path.dirname(__file__), "kill.py")
     done = subprocess.run(
-        [sys.executable, script, "3", str(tmp_path)], capture_output=True, text=True, timeout=300
+        [sys.executable, script, "3", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # whence we import
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert "3 kills" in done.stdout
