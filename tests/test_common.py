@@ -22,6 +22,8 @@ import sklearn_extra_ml
 
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
+    "AutoEncoder": 47,
+    "AutoEncoderDetector": 47,
     "CategoricalHMM": 55,
     "DBSCAN": 59,
     "DiffusionClassifier": 1,
@@ -33,10 +35,12 @@ MINIMUM_CHECKS = {
     "PoissonHMM": 55,
     "RANSACRegressor": 61,
     "TSNE": 47,
+    "VAE": 47,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
+    "VAE": [{"likelihood": "mixed", "standardize": "column", "max_iter": 20}],
     "DBSCAN": [{"metric": "canberra"}],
     "GaussianDiscriminantAnalysis": [
         {"covariance": "tied", "shrinkage": "ledoit_wolf"},

@@ -2,6 +2,7 @@
 
 from ._condensed_tree import CondensedTreeDisplay
 from ._consensus import ConsensusDisplay
+from ._deep import LatentSpaceDisplay, LossCurveDisplay, ReconstructionDisplay
 from ._denoising_trajectory import DenoisingTrajectoryDisplay
 from ._embedding import EmbeddingDisplay
 from ._gaussian_ellipse import GaussianEllipseDisplay
@@ -18,8 +19,11 @@ __all__ = [
     "DenoisingTrajectoryDisplay",
     "EmbeddingDisplay",
     "GaussianEllipseDisplay",
+    "LatentSpaceDisplay",
+    "LossCurveDisplay",
     "MinimumSpanningTreeDisplay",
     "ReachabilityDisplay",
+    "ReconstructionDisplay",
     "SingleLinkageDisplay",
     "StateSequenceDisplay",
     "SyntheticComparisonDisplay",
