@@ -20,7 +20,7 @@ from .._core._threads import threads_for_rows
 from .._native._leave_one_out import BLOCK, leave_one_out
 
 GRID = np.linspace(0.0, 1.0, 20)
-ROWS_OF_SHORT_TASK = 4096  # up to here a lambda takes milliseconds, beyond it waits for signals
+ROWS_OF_SHORT_TASK = 2048  # up to here a lambda takes milliseconds, beyond it waits for signals
 
 
 class Choice(NamedTuple):
