@@ -68,6 +68,7 @@ __all__ = [
     "TiedDiagonalGaussian",
     "TiedGaussian",
     "affine_map",
+    "rounding_variance",
 ]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -211,12 +212,19 @@ def _log_volume(basis, scale):
     return 2.0 * np.log(np.abs(np.diag(r))).sum()
 
 
-def _floor_std(variances, tol):
-    """Smallest standard deviation that counts, for each column of (..., d) variances."""
+def rounding_variance(means):
+    """Variance, (..., d), that a constant column may show when its mean is rounded."""
+    return (8.0 * np.finfo(np.float64).eps * means) ** 2
+
+
+def _floor_std(variances, means, tol):
+    """Smallest standard deviation that counts, (d,), for variances (..., d) and means (K, d)."""
     largest = variances.reshape(-1, variances.shape[-1]).max(axis=0)
+    rounding = rounding_variance(means).max(axis=0)
+    largest = np.where(largest > rounding, largest, 0.0)
     overall = largest.max(initial=0.0)
     largest = np.where(largest > 0, largest, overall if overall > 0 else 1.0)
-    return np.sqrt(largest * tol)
+    return np.sqrt(np.maximum(largest * tol, rounding))
 
 
 def _as_rows(X):
@@ -452,7 +460,7 @@ class FullGaussian(_DenseGaussian):
 
     def _factorise(self, tol, singular):
         diagonals = np.diagonal(self.covariances, axis1=1, axis2=2)
-        floor = _floor_std(np.maximum(diagonals, 0.0), tol)
+        floor = _floor_std(np.maximum(diagonals, 0.0), self.means, tol)
         factors = [_factorise(c, floor, tol, singular) for c in self.covariances]
         self._whiten = np.ascontiguousarray([f.whiten for f in factors])
         self._triangular = all(f.triangular for f in factors)
@@ -500,7 +508,7 @@ class TiedGaussian(_DenseGaussian):
         """Nothing to fill: the matrix is everyone's."""
 
     def _factorise(self, tol, singular):
-        floor = _floor_std(np.maximum(np.diag(self.covariances), 0.0), tol)
+        floor = _floor_std(np.maximum(np.diag(self.covariances), 0.0), self.means, tol)
         factor = _factorise(self.covariances, floor, tol, singular)
         K = len(self.means)
         self._whiten = np.ascontiguousarray(factor.whiten)
@@ -553,7 +561,7 @@ class _AxisGaussian(_Gaussian):
 
     def _factorise(self, tol, singular):
         variances = self._spread()
-        floor = _floor_std(np.maximum(variances, 0.0), tol) ** 2
+        floor = _floor_std(np.maximum(variances, 0.0), self.means, tol) ** 2
         kept = variances > floor
         if singular == "floor":
             variances, kept = np.maximum(variances, floor), np.ones_like(kept)

@@ -28,6 +28,7 @@ from .._core._validation import (
 from ._labels import encode_known_labels, encode_labels
 from ._leave_one_out import GRID, choose_regularization
 from ._regularization import (
+    clear_constant_columns,
     fill_from_pooled,
     fourth_moments,
     merge_fourth_moments,
@@ -503,6 +504,8 @@ class GaussianDiscriminantAnalysis(
         statistics, dense = self._statistics, self.covariance in DENSE
         family = self._family()
         covariances = family.estimate(statistics)
+        if family.kind != "spherical":
+            clear_constant_columns(covariances, statistics.means, dense)
         vars(self).pop("shrinkage_", None)
         if self.shrinkage is not None:
             covariances, self.shrinkage_ = shrink_classes(
