@@ -408,7 +408,7 @@ class GaussianDiscriminantAnalysis(
     def _merge(self, added, moments):
         old = self._statistics
         same_moments = (moments is None) == (self._moments is None)
-        if old.scatter.shape != added.scatter.shape or not same_moments:
+        if self._family().kind != self._kept_kind or not same_moments:
             raise ValueError(
                 "`covariance` and `shrinkage` now need other statistics than those kept so far. "
                 "Call `fit`, or make a new estimator."
@@ -465,6 +465,7 @@ class GaussianDiscriminantAnalysis(
         weights = self._statistics.weights
         if not weights.sum() > 0:
             raise ValueError("No row has a positive weight: there is nothing to fit.")
+        self._kept_kind = self._family().kind
         self.class_weight_sum_ = weights.copy()
         if self.priors is None:
             self.priors_ = weights / weights.sum()

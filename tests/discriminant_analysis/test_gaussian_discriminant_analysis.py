@@ -497,6 +497,9 @@ def test_partial_fit_refuses_what_it_cannot_do(rng):
         gda.partial_fit(X[:1], [5])
     with pytest.raises(ValueError, match="other statistics"):
         gda.set_params(covariance="diag").partial_fit(X, y)
+    square = GDA("diag").fit(X[:, :3], y)  # 3 x 3 as well for "tied"
+    with pytest.raises(ValueError, match="other statistics"):
+        square.set_params(covariance="tied").partial_fit(X[:, :3], y)
     assert not hasattr(GDA(reg_gamma="auto"), "partial_fit")
 
 
