@@ -228,8 +228,8 @@ def _log_volume(basis, scale):
 
 
 def rounding_variance(means):
-    """Variance, (..., d), that a constant column may show when its mean is rounded."""
-    return (8.0 * np.finfo(np.float64).eps * means) ** 2
+    """Variance, (..., d), that a constant column may show: its mean is a rounded sum of 256 rows."""
+    return (256.0 * np.finfo(np.float64).eps * means) ** 2
 
 
 def _floor_std(variances, means, tol):
