@@ -11,9 +11,12 @@ __all__ = [
     "__version__",
     "cluster",
     "discriminant_analysis",
+    "hmm",
     "linear_model",
+    "manifold",
     "metrics",
     "model_selection",
+    "neural_network",
     "plotting",
 ]
 

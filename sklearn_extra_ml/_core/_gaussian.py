@@ -383,22 +383,23 @@ class _Gaussian:
 
     # -- densities
 
-    def log_density(self, X, *, constant=True, n_threads=1):
+    def log_density(self, X, *, constant=True, n_threads=1, out=None):
         """Log-density of each row under each component, (n, K) float64, in nats.
 
-        Without `constant`, less its share of ``-0.5 * rank * log(2 pi)``.
+        Without `constant`, less its share of ``-0.5 * rank * log(2 pi)``. `out`, when given,
+        receives it: (n, K) float64, C-contiguous.
         """
         shift = -0.5 * (self.log_dets + (self.ranks * LOG_2PI if constant else 0.0))
-        return self._distances(X, np.full(len(shift), -0.5), shift, n_threads)
+        return self._distances(X, np.full(len(shift), -0.5), shift, n_threads, out)
 
     def sq_mahalanobis(self, X, *, n_threads=1):
         """Squared Mahalanobis distance of each row to each mean, (n, K) float64."""
         K = len(self.means)
         return self._distances(X, np.ones(K), np.zeros(K), n_threads)
 
-    def _distances(self, X, scale, shift, n_threads):
+    def _distances(self, X, scale, shift, n_threads, out=None):
         X = _as_rows(X)
-        out = np.empty((X.shape[0], len(self.means)))
+        out = np.empty((X.shape[0], len(self.means))) if out is None else out
         if out.size:
             with single_threaded_blas():
                 self._run_distances(X, scale, shift, out, n_threads)
@@ -437,6 +438,10 @@ class _DenseGaussian(_Gaussian):
     """(d, d) covariances."""
 
     _full = True
+
+    def precision_traces(self):
+        """Trace of the inverse of each covariance, as the density has it: (K,)."""
+        return np.broadcast_to((self._whiten**2).sum(axis=(-2, -1)), len(self.means))
 
     @classmethod
     def _regularise(cls, covariances, reg_covar):
@@ -565,6 +570,10 @@ class TiedGaussian(_DenseGaussian):
 
 class _AxisGaussian(_Gaussian):
     """Covariances without correlations; `_variances` are they, spread out to (K, d)."""
+
+    def precision_traces(self):
+        """Trace of the inverse of each covariance, as the density has it: (K,)."""
+        return self._precisions.sum(axis=1)
 
     @classmethod
     def _regularise(cls, covariances, reg_covar):
