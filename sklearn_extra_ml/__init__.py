@@ -13,6 +13,7 @@ __all__ = [
     "linear_model",
     "metrics",
     "model_selection",
+    "naive_bayes",
     "plotting",
 ]
 

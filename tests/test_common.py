@@ -22,15 +22,25 @@ import sklearn_extra_ml
 
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
+    "BernoulliNB": 68,
+    "CategoricalNB": 68,
+    "ComplementNB": 68,
     "DBSCAN": 59,
+    "GaussianNB": 68,
     "HDBSCAN": 50,
     "KMeans": 59,
+    "MixedNB": 68,
+    "MultinomialNB": 68,
     "RANSACRegressor": 61,
 }
 
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
+    "BernoulliNB": [{"missing": "ignore", "alpha": 0.0}],
+    "CategoricalNB": [{"missing": "ignore", "unseen": "smooth"}],
+    "ComplementNB": [{"norm": True}],
     "DBSCAN": [{"metric": "canberra"}],
+    "GaussianNB": [{"missing": "ignore", "smoothing_scale": "feature"}],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (
