@@ -143,17 +143,14 @@ class CategoricalNB(BaseDiscrete):
         self.missing = missing
 
     def _check_rows(self, X, y="no_validation", *, reset):
-        return validate_data(
-            self,
-            X,
-            y,
-            dtype=[np.int64, np.int32, np.float64, np.float32],
-            ensure_all_finite=False,
-            reset=reset,
-        )
+        checked = validate_data(self, X, y, dtype=None, ensure_all_finite=False, reset=reset)
+        if isinstance(checked, tuple):
+            return as_codes(checked[0]), checked[1]
+        return as_codes(checked)
 
     def _learn(self, statistics, X, codes, weight, n_threads, n_classes):
-        sizes = sizes_at_least(largest_codes(X, self, n_threads) + 1, self.min_categories)
+        sizes = largest_codes(X, self, n_threads, weight) + 1
+        sizes = sizes_at_least(sizes, self.min_categories)
         if statistics is None:
             counts = CategoryCounts.zeros(sizes, n_classes)
         elif (sizes > statistics.sizes).any():
@@ -168,16 +165,14 @@ class CategoricalNB(BaseDiscrete):
         self._read_prior()
         self.n_categories_ = statistics.sizes.copy()
         self.category_count_ = [count * factor[:, None] for count in statistics.by_column()]
-        self.feature_log_prob_ = [category_log_prob(c, alpha)[0] for c in self.category_count_]
+        both = [category_log_prob(count, alpha) for count in self.category_count_]
+        self.feature_log_prob_ = [log_prob for log_prob, _ in both]
+        self._log_prob_unseen = [unseen for _, unseen in both]
 
     def _form_of(self, X):
-        alpha = self._smoothing()
-        smooth = self.unseen == "smooth"
-        nothing = np.zeros(len(self.classes_))
-        unseen = [
-            category_log_prob(count, alpha)[1] if smooth else nothing
-            for count in self.category_count_
-        ]
+        unseen = self._log_prob_unseen
+        if self.unseen != "smooth":
+            unseen = [np.zeros(len(self.classes_))] * len(unseen)
         return CodesForm(self, CategoryTable(self.feature_log_prob_, unseen))
 
     def __sklearn_tags__(self):
@@ -185,6 +180,13 @@ class CategoricalNB(BaseDiscrete):
         tags.input_tags.categorical = True
         tags.input_tags.positive_only = True
         return tags
+
+
+def as_codes(X):
+    """`X` in a type that the kernels count: int32, int64, float32 or float64."""
+    if X.dtype in (np.int32, np.int64, np.float32, np.float64):
+        return X
+    return X.astype(np.int64 if X.dtype.kind in "iub" else np.float64)
 
 
 class CodesForm:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._core._validation import bad_value
 from .._native import _naive_bayes_fit as kernels
-from ._chunks import chunks_of, refuse_wrong, slice_of
+from ._chunks import NO_WEIGHTS, chunks_of, refuse_wrong, slice_of
 
 __all__ = ["CategoryCounts", "add_codes", "category_log_prob", "largest_codes"]
 
@@ -45,12 +45,17 @@ class CategoryCounts(NamedTuple):
         return [np.ascontiguousarray(part.T) for part in np.split(self.lines, self.offsets[1:-1])]
 
 
-def largest_codes(X, estimator, n_threads):
-    """The largest code of each column; codes below 0 (or NaN, unless ignored) are refused."""
+def largest_codes(X, estimator, n_threads, weight=NO_WEIGHTS):
+    """The largest code of each column; codes below 0 (or NaN, unless ignored) are refused.
+
+    Rows of weight 0 do not count, as if they were not there.
+    """
     missing = estimator.missing == "ignore"
     largest = np.zeros(X.shape[1], dtype=np.int64)
     for first, last in chunks_of(X):
         rows = slice_of(X, first, last)
+        if weight.size and not weight[first:last].all():
+            rows = rows[weight[first:last] > 0]
         wrong = kernels.largest_codes(rows, largest, missing, n_threads)
         if wrong:
             refuse_wrong(wrong, rows, estimator, allow_nan=missing, allow_negative=False)

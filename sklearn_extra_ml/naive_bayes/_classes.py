@@ -41,6 +41,8 @@ def number_labels(y):
     if found is None:
         found = np.unique(y, return_inverse=True)
     classes, codes = found
+    if y.dtype.kind == "O":  # strings, as scikit-learn keeps them
+        return np.array(classes.tolist()), codes.astype(np.int32)
     return classes.astype(y.dtype, copy=False), codes.astype(np.int32, copy=False)
 
 

@@ -11,7 +11,7 @@ from ._classes import log_prior
 from ._forms import GaussianForm
 from ._statistics import Moments, add_moments, copied, pooled_moments
 
-__all__ = ["GaussianNB", "SMALLEST_VARIANCE", "read_moments"]
+__all__ = ["SMALLEST_VARIANCE", "GaussianNB", "read_moments"]
 
 # Below this a density's square overflows where it need not; only a column that is constant within
 # a class, without smoothing, has less.

@@ -233,10 +233,17 @@ def _in_order(values):
         return sorted(values, key=lambda value: (type(value).__name__, str(value)))
 
 
-def learn_categories(column, known):
-    """Return the sorted categories of `known` and of a column together, and the column's codes."""
+def learn_categories(column, known, weight):
+    """Return the sorted categories of `known` and of a column together, and the column's codes.
+
+    Values that only rows of weight 0 have are not learnt; they get a number past the last.
+    """
     codes, values = _factorize(column)
-    categories = _in_order(set(known) | set(values))
+    found = set(values)
+    if weight.size and not weight.all():
+        used = np.unique(codes[weight > 0])
+        found = {values[code] for code in used if code >= 0}
+    categories = _in_order(set(known) | found)
     return categories, _renumber(codes, values, categories)
 
 

@@ -115,7 +115,7 @@ def _learn_categories(statistics, reader, codes, weight, n_threads):
     """Counts in the order of the sorted categories of all batches so far."""
     cells, categories = [], []
     for known, j in zip(statistics.categories, reader.groups.categorical, strict=True):
-        found, numbers = learn_categories(reader.X.columns[j], known)
+        found, numbers = learn_categories(reader.X.columns[j], known, weight)
         if not reader.missing and (numbers < 0).any():
             raise _missing_error(reader.X, j)
         categories.append(found)

@@ -395,6 +395,8 @@ cdef void categories_of_range(
         of_class = counts + y[i]
         if sample_weight.shape[0]:
             w = sample_weight[i]
+            if w == 0:
+                continue  # its categories may have no lines
         for t in range(d):
             if code_t is float or code_t is double:
                 if row[t] != row[t]:
