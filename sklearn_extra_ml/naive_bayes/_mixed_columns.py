@@ -94,9 +94,7 @@ def check_columns(estimator, X, y, *, reset):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         names = list(X.columns)
         dtypes = [str(dtype).lower() for dtype in X.dtypes]
-        columns = [X[name] for name in names] if len(set(names)) == len(names) else None
-        if columns is None:
-            columns = [X.iloc[:, j] for j in range(len(names))]
+        columns = [X[name] for name in names]
         n_rows = X.shape[0]
         if n_rows == 0 or not names:
             raise ValueError(
@@ -281,7 +279,7 @@ def number_block(X, columns, kinds, first, last):
             value = cells[below][0]
             raise ValueError(
                 f"Negative values in data passed to MixedNB: {X.label(j)} holds {value}, and its "
-                f"kind is {kinds[j]!r}. Allowed: values {'of at least' if closed else 'above'} 0. "
+                f"kind is {str(kinds[j])!r}. Allowed: values {'of at least' if closed else 'above'} 0. "
                 "Choose another kind for the column, or correct it."
             )
     return block

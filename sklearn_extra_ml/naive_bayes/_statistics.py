@@ -136,7 +136,7 @@ def add_sums(sums, X, codes, weight, missing, n_threads, *, binary=False, thresh
     Returns what is wrong, as ``[(bits, chunk), ...]`` for `refuse_wrong`; sparse rows are taken
     as validated. The mass is kept by cell with `missing`, else by class.
     """
-    n_classes, n_features = sums.total.shape
+    n_classes = len(sums.total)
     wrong = []
     if not missing:
         sums.mass[...] += class_mass(codes, weight, n_classes)[:, None]

@@ -98,7 +98,7 @@ def test_unseen_categories_equal_the_reference(unseen, seed):
 
 def test_unseen_category_raises_an_error_that_names_it():
     model = CategoricalNB().fit([[0, 1], [1, 2]], ["a", "b"])
-    with pytest.raises(ValueError, match="category 7 in column 1 .row 1., which has 3 categories"):
+    with pytest.raises(ValueError, match=r"category 7 in column 1 .row 1., which has 3 categories"):
         model.predict([[0, 0], [1, 7]])
 
 
@@ -271,7 +271,7 @@ def test_row_order_does_not_matter(NB, seed):
 
 
 def test_scaling_columns_leaves_posteriors_with_smoothing_by_feature(seed):
-    X, y, weight, rng = problem(seed, missing=0.1)
+    X, y, _, rng = problem(seed, missing=0.1)
     scale = 10.0 ** rng.integers(-9, 9, X.shape[1])
     options = dict(var_smoothing=0.1, missing="ignore")
     model = GaussianNB(smoothing_scale="feature", **options).fit(X, y)
