@@ -37,7 +37,7 @@ MINIMUM_CHECKS = {
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
     "BernoulliNB": [{"missing": "ignore", "alpha": 0.0}],
-    "CategoricalNB": [{"missing": "ignore", "unseen": "smooth"}],
+    "CategoricalNB": [{"missing": "ignore", "unseen": "ignore"}],
     "ComplementNB": [{"norm": True}],
     "DBSCAN": [{"metric": "canberra"}],
     "GaussianNB": [{"missing": "ignore", "smoothing_scale": "feature"}],

@@ -50,10 +50,10 @@ class CategoricalNB(BaseDiscrete):
     min_categories : int or array-like of shape (n_features,), default=None
         Number of categories of each column, at least; None: the largest code plus 1.
 
-    unseen : {'error', 'smooth', 'ignore'}, default='error'
-        What a code beyond the known categories means in predictions: an error; a category
-        seen zero times, of probability alpha / (n + alpha n_categories) in a class of n rows; or
-        a cell that is left out.
+    unseen : {'smooth', 'ignore', 'error'}, default='smooth'
+        What a code beyond the known categories means in predictions: a category seen zero times,
+        of probability alpha / (n + alpha n_categories) in a class of n rows; a cell that is left
+        out; or an error.
 
     class_weights : dict, 'balanced' or None, default=None
         Factor of the weights of each class' rows, {class: factor}; classes not named have 1.
@@ -106,7 +106,7 @@ class CategoricalNB(BaseDiscrete):
     Examples
     --------
     >>> from sklearn_extra_ml.naive_bayes import CategoricalNB
-    >>> model = CategoricalNB(unseen="smooth").fit([[0, 1], [0, 0], [1, 2]], ["a", "a", "b"])
+    >>> model = CategoricalNB().fit([[0, 1], [0, 0], [1, 2]], ["a", "a", "b"])
     >>> model.predict([[0, 1], [1, 7]])
     array(['a', 'b'], dtype='<U1')
     """
@@ -129,7 +129,7 @@ class CategoricalNB(BaseDiscrete):
         fit_prior=True,
         class_prior=None,
         min_categories=None,
-        unseen="error",
+        unseen="smooth",
         class_weights=None,
         missing="error",
     ):

@@ -97,7 +97,7 @@ def test_unseen_categories_equal_the_reference(unseen, seed):
 
 
 def test_unseen_category_raises_an_error_that_names_it():
-    model = CategoricalNB().fit([[0, 1], [1, 2]], ["a", "b"])
+    model = CategoricalNB(unseen="error").fit([[0, 1], [1, 2]], ["a", "b"])
     with pytest.raises(ValueError, match=r"category 7 in column 1 .row 1., which has 3 categories"):
         model.predict([[0, 0], [1, 7]])
 
@@ -220,10 +220,8 @@ def test_categories_of_a_later_batch_are_added_and_none_is_lost():
 def test_integer_weights_equal_repeated_rows(NB, seed):
     X, y, _, rng = problem(seed, missing=0.1)
     repeats = rng.integers(0, 4, len(y))
-    options = {"unseen": "smooth"} if NB is CategoricalNB else {}
-    weighted = NB(missing="ignore", **options).fit(X, y, sample_weight=repeats)
-    rows = X.repeat(repeats, axis=0), y.repeat(repeats)
-    repeated = NB(missing="ignore", **options).fit(*rows)
+    weighted = NB(missing="ignore").fit(X, y, sample_weight=repeats)
+    repeated = NB(missing="ignore").fit(X.repeat(repeats, axis=0), y.repeat(repeats))
     assert weighted.predict(X).tolist() == repeated.predict(X).tolist()
     np.testing.assert_allclose(weighted.transform(X), repeated.transform(X), rtol=1e-9, atol=1e-9)
 
