@@ -32,6 +32,7 @@ def add_sums(
     mass: NDArray[np.float64],
     n_threads: int,
 ) -> int: ...
+def wrong_values(data: Real, missing: bool, n_threads: int) -> int: ...
 def add_sparse_sums(
     data: Real,
     indices: NDArray[np.int32],

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._core._threads import threads_for_rows
 from .._core._validation import StrOptions, check_sample_weight, fit_context
+from .._native._naive_bayes_fit import wrong_values
 from .._native._naive_bayes_predict import best_classes, normalise
 from ._chunks import NO_WEIGHTS, chunks_of, prepared, refuse_wrong
 from ._classes import check_classes, class_weights, encode_labels, number_labels
@@ -39,6 +40,8 @@ class BaseNaiveBayes(
     # What subclasses share of `_parameter_constraints`.
     _shared_constraints: dict = {"missing": [StrOptions({"error", "ignore"})]}
     _class_weight_constraint: list = [dict, StrOptions({"balanced"}), None]
+
+    _allow_negative = True  # whether `fit` takes negative numbers
 
     # The name of the parameter that weighs classes. Where X may not be negative it is plural:
     # scikit-learn's check of `class_weight` fits negative numbers and would have to fail.
@@ -289,8 +292,13 @@ class BaseNaiveBayes(
 
 
 def check_numeric(estimator, X, y, *, reset):
-    """Validate rows of float32 or float64. The kernels look for NaN and infinity in dense ones."""
+    """Validate rows of float32 or float64. The kernels look for what is wrong in dense ones."""
     options = dict(accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset)
     missing = estimator.missing == "ignore"
-    finite = ("allow-nan" if missing else True) if sp.issparse(X) else False
-    return validate_data(estimator, X, y, ensure_all_finite=finite, **options)
+    checked = validate_data(estimator, X, y, ensure_all_finite=False, **options)
+    rows = checked[0] if isinstance(checked, tuple) else checked
+    if sp.issparse(rows):
+        wrong = wrong_values(rows.data, missing, threads_for_rows(rows.nnz))
+        negative = estimator._allow_negative or not isinstance(checked, tuple)
+        refuse_wrong(wrong, rows.data, estimator, allow_nan=missing, allow_negative=negative)
+    return checked

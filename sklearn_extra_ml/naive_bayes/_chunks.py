@@ -13,7 +13,7 @@ NO_WEIGHTS = np.empty(0)
 NO_LINES = np.empty((0, 0))
 
 CELLS = 2**21  # of a dense chunk: 16 MB in double precision
-STORED = 2**22  # entries of a sparse chunk
+STORED = 2**24  # entries of a sparse chunk
 
 
 def prepared(X):

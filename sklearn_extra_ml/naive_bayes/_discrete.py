@@ -5,9 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from .._core._rows import SparseRows
 from .._core._validation import Interval
-from .._native._naive_bayes_fit import NEGATIVE
 from ._base import BaseNaiveBayes, check_numeric
 from ._chunks import refuse_wrong
 from ._classes import log_prior
@@ -18,10 +16,10 @@ __all__ = ["BaseCounts", "BaseDiscrete", "safe_log"]
 SMALLEST_ALPHA = 1e-10
 
 
-def safe_log(x):
+def safe_log(x, out=None):
     """Logarithm with -inf for 0 and no warning."""
     with np.errstate(divide="ignore"):
-        return np.log(x)
+        return np.log(x, out=out)
 
 
 class BaseDiscrete(BaseNaiveBayes):
@@ -82,13 +80,13 @@ class BaseCounts(BaseDiscrete):
         return check_numeric(self, X, y, reset=reset)
 
     def _learn(self, statistics, X, codes, weight, n_threads, n_classes):
-        if isinstance(X, SparseRows) and not self._allow_negative:
-            low = X.data.size and np.nanmin(X.data) < 0
-            refuse_wrong(NEGATIVE if low else 0, X, self, allow_negative=False)
+        missing = self.missing == "ignore"
         if statistics is None:
             statistics = Sums.zeros(n_classes, X.shape[1])
-        statistics = copied(statistics)
-        missing = self.missing == "ignore"
+        else:
+            statistics = copied(statistics)
+        if missing:
+            statistics = statistics.by_cell()
         wrong = add_sums(
             *(statistics, X, codes, weight, missing, n_threads),
             binary=self._binary,

@@ -5,6 +5,8 @@ log-densities of those rows to `joint` (n_rows, n_classes). It returns what is w
 as bits of `refuse_wrong`.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from .._core._rows import SparseRows
@@ -12,6 +14,22 @@ from .._native import _naive_bayes_predict as kernels
 from ._chunks import NO_LINES, slice_of
 
 __all__ = ["CategoryTable", "GaussianForm", "LinearForm"]
+
+
+LANES = 4  # of a vector of classes in the kernel for sparse rows
+
+
+def padded(values):
+    """Zeros after the last class, up to a whole number of vectors."""
+    return np.pad(values, (0, -len(values) % LANES))
+
+
+def by_feature(values):
+    """(n_classes, n_features) transposed, padded as `padded`."""
+    n_classes, n_features = values.shape
+    lines = np.zeros((n_features, n_classes + -n_classes % LANES))
+    lines[:, :n_classes] = values.T
+    return lines
 
 
 class GaussianForm:
@@ -23,29 +41,47 @@ class GaussianForm:
         self.missing = missing
         self.constant = np.log(2.0 * np.pi * self.var)
         self.scale = 1.0 / np.sqrt(self.var)
-        base = np.zeros(len(self.mean)) if missing else -0.5 * self.constant.sum(axis=1)
-        self.base = base
+        self.base = np.zeros(len(self.mean)) if missing else -0.5 * self.constant.sum(axis=1)
 
     def add(self, X, first, last, joint, n_threads):
         if isinstance(X, SparseRows):
-            self._add_sparse(X, first, last, joint, n_threads)
+            kernels.add_sparse_densities(
+                *(X.data, X.indices, X.indptr, first, last, *self.by_feature),
+                *(False, 0.0, joint, n_threads),
+            )
             return 0
         return kernels.add_densities(
             *(slice_of(X, first, last), self.mean, self.scale, self.constant, self.base),
             *(False, 0.0, self.missing, joint, n_threads),
         )
 
-    def _add_sparse(self, X, first, last, joint, n_threads):
+    @cached_property
+    def by_feature(self):
         """-(x - m)^2 / 2 v = -m^2 / 2 v + x (m / v - x / 2 v): a zero costs nothing."""
         of_zero = -0.5 * (self.constant + (self.mean * self.scale) ** 2)
-        kernels.add_sparse_densities(
-            *(X.data, X.indices, X.indptr, first, last),
-            np.ascontiguousarray((self.mean / self.var).T),
-            np.ascontiguousarray((0.5 / self.var).T),
-            np.ascontiguousarray(-of_zero.T),
-            of_zero.sum(axis=1),
-            *(False, 0.0, joint, n_threads),
-        )
+        parts = self.mean / self.var, 0.5 / self.var, -of_zero
+        return *(by_feature(part) for part in parts), padded(of_zero.sum(axis=1))
+
+
+class Line:
+    """x weight + constant for each cell, both (n_classes, n_features); constant None: 0."""
+
+    def __init__(self, weight, constant, missing):
+        self.weight, self.constant = np.ascontiguousarray(weight, dtype=np.float64), constant
+        everything = np.zeros(len(weight)) if constant is None else constant.sum(axis=1)
+        # Seen cells add their constant one by one where cells may be missing.
+        self.base = np.zeros(len(weight)) if missing else everything
+        self.cells = NO_LINES
+        if missing:
+            self.cells = np.zeros_like(self.weight)
+            self.cells += 0.0 if constant is None else constant
+        self.everything = everything
+
+    @cached_property
+    def by_feature(self):
+        """What sparse rows need: weight and what a missing cell takes back, (n_features, n_classes)."""
+        absent = NO_LINES if self.constant is None else by_feature(-self.constant)
+        return by_feature(self.weight), NO_LINES, absent, padded(self.everything)
 
 
 class LinearForm:
@@ -57,53 +93,40 @@ class LinearForm:
     """
 
     def __init__(self, present, absent=None, *, missing, binary=False, threshold=0.0):
-        never, always = present == -np.inf, None
-        present = np.where(never, 0.0, present)
-        if absent is not None:
-            always = absent == -np.inf
-            absent = np.where(always, 0.0, absent)
         self.missing = missing
         self.binary, self.threshold = binary, threshold
-        self.weight, self.constant, self.base = self._linear(present, absent)
+        never = np.isneginf(present)
+        always = None if absent is None else np.isneginf(absent)
         self.impossible = None
         if never.any() or (always is not None and always.any()):
-            always = None if always is None else always.astype(np.float64)
-            self.impossible = self._linear(never.astype(np.float64), always)
-
-    def _linear(self, present, absent):
-        """Weights, constant of each cell, constant of each row."""
-        if absent is None:
-            return np.ascontiguousarray(present), np.zeros_like(present), np.zeros(len(present))
-        # Seen cells add their constant one by one where cells may be missing.
-        base = np.zeros(len(present)) if self.missing else absent.sum(axis=1)
-        return np.ascontiguousarray(present - absent), np.ascontiguousarray(absent), base
+            present = np.where(never, 0.0, present)
+            if always is None:
+                self.impossible = Line(never.astype(np.float64), None, missing)
+            else:
+                absent = np.where(always, 0.0, absent)
+                always = always.astype(np.float64)
+                self.impossible = Line(never - always, always, missing)
+        self.line = Line(present if absent is None else present - absent, absent, missing)
 
     def add(self, X, first, last, joint, n_threads):
-        rows = X if isinstance(X, SparseRows) else slice_of(X, first, last)
-        form = self.weight, self.constant, self.base
-        wrong = self._add(rows, first, last, form, self.binary, joint, n_threads)
+        wrong = self._add(self.line, X, first, last, self.binary, joint, n_threads)
         if self.impossible is not None:
             count = np.zeros_like(joint)
-            self._add(rows, first, last, self.impossible, True, count, n_threads)
+            self._add(self.impossible, X, first, last, True, count, n_threads)
             joint[count > 0.5] = -np.inf
         return wrong
 
-    def _add(self, X, first, last, form, binary, joint, n_threads):
-        weight, constant, base = form
-        if not isinstance(X, SparseRows):
-            return kernels.add_densities(
-                *(X, weight, NO_LINES, constant, base, binary, self.threshold, self.missing),
-                *(joint, n_threads),
+    def _add(self, line, X, first, last, binary, joint, n_threads):
+        if isinstance(X, SparseRows):
+            kernels.add_sparse_densities(
+                *(X.data, X.indices, X.indptr, first, last, *line.by_feature),
+                *(binary, self.threshold, joint, n_threads),
             )
-        kernels.add_sparse_densities(
-            *(X.data, X.indices, X.indptr, first, last),
-            np.ascontiguousarray(weight.T),
-            NO_LINES,
-            np.ascontiguousarray(-constant.T),
-            constant.sum(axis=1),
-            *(binary, self.threshold, joint, n_threads),
+            return 0
+        return kernels.add_densities(
+            *(slice_of(X, first, last), line.weight, NO_LINES, line.cells, line.base),
+            *(binary, self.threshold, self.missing, joint, n_threads),
         )
-        return 0
 
 
 class CategoryTable:

@@ -160,8 +160,9 @@ class GaussianNB(BaseNaiveBayes):
 
     def _learn(self, statistics, X, codes, weight, n_threads, n_classes):
         if statistics is None:
-            statistics = Moments.zeros(n_classes, X.shape[1])
-        moments = copied(statistics)
+            moments = Moments.zeros(n_classes, X.shape[1])
+        else:
+            moments = copied(statistics)
         missing = self.missing == "ignore"
         with np.errstate(over="ignore", invalid="ignore"):
             add_moments(moments, X, codes, weight, missing, n_threads)

@@ -97,6 +97,8 @@ def learn(statistics, reader, codes, weight, n_threads):
     """Return `statistics` and the rows together, as a new record."""
     X, groups, missing = reader.X, reader.groups, reader.missing
     moments, sums = copied(statistics.moments), copied(statistics.sums)
+    if missing:
+        sums = sums.by_cell()
     for first, last in chunks_of(X):
         of_rows, weights = codes[first:last], weight[first:last]
         if len(groups.quadratic):
@@ -150,7 +152,7 @@ def read(statistics, factor, kinds, groups, alpha, var_smoothing):
             params[j] = {"mean": mean[:, at].copy(), "var": var[:, at].copy()}
     if len(groups.linear):
         total = statistics.sums.total * factor[:, None]
-        mass = statistics.sums.mass * factor[:, None]
+        mass = statistics.sums.by_cell().mass * factor[:, None]
         for at, j in enumerate(groups.linear):
             params[j] = _read_linear(kinds[j], total[:, at], mass[:, at], alpha)
         together = np.flatnonzero(kinds[groups.linear] == "multinomial")

@@ -1,5 +1,7 @@
 """Multinomial naive Bayes."""
 
+import numpy as np
+
 from ._discrete import BaseCounts, safe_log
 from ._forms import LinearForm
 
@@ -120,7 +122,8 @@ class MultinomialNB(BaseCounts):
         # A class without any count, unsmoothed, says nothing: equal probabilities.
         empty = total[:, 0] == 0
         smoothed[empty], total[empty] = 1.0, smoothed.shape[1]
-        self.feature_log_prob_ = safe_log(smoothed) - safe_log(total)
+        self.feature_log_prob_ = safe_log(smoothed, out=smoothed)
+        self.feature_log_prob_ -= np.log(total)
 
     def _form_of(self, X):
         return LinearForm(self.feature_log_prob_, missing=self.missing == "ignore")

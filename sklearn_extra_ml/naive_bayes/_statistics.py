@@ -42,14 +42,22 @@ class Moments(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Weighted sums of each class and column, and the weight of the cells seen."""
+    """Weighted sums of each class and column, and the weight of the cells seen.
+
+    While no cell may be missing, all columns of a class have the same weight: `mass` is
+    (n_classes, 1).
+    """
 
     mass: np.ndarray
     total: np.ndarray
 
     @classmethod
     def zeros(cls, n_classes, n_features):
-        return cls(np.zeros((n_classes, n_features)), np.zeros((n_classes, n_features)))
+        return cls(np.zeros((n_classes, 1)), np.zeros((n_classes, n_features)))
+
+    def by_cell(self):
+        """The same record, with a mass for each cell."""
+        return self._replace(mass=np.zeros_like(self.total) + self.mass)
 
 
 def copied(statistics):

@@ -3,7 +3,7 @@
 /* ------------------------------------------------------------------ statistics */
 
 /* Sums over a block: sums[c] += w (x - origin[c]); mass by class, or by cell with NaN skipped. */
-SEM_CLONES
+SEM_NB_UNUSED SEM_CLONES
 static void NAME(sem_nb_block_sums)(const REAL *X, sem_nb_intp m, sem_nb_intp d,
                                     const int32_t *y, const double *w, const double *origin,
                                     int missing, double *sums, double *mass, double *cell_mass)
@@ -27,7 +27,7 @@ static void NAME(sem_nb_block_sums)(const REAL *X, sem_nb_intp m, sem_nb_intp d,
 }
 
 /* Squared deviations of a block from its means: m2[c] += w (x - origin[c] - mean[c])^2. */
-SEM_CLONES
+SEM_NB_UNUSED SEM_CLONES
 static void NAME(sem_nb_block_squares)(const REAL *X, sem_nb_intp m, sem_nb_intp d,
                                        const int32_t *y, const double *w, const double *origin,
                                        int missing, const double *mean, double *m2)
@@ -51,6 +51,7 @@ static void NAME(sem_nb_block_squares)(const REAL *X, sem_nb_intp m, sem_nb_intp
 
 /* Moments of m rows by class, block by block, added to (mass, mean, m2), each (k, d).
  * `scratch` holds 3 k d + k doubles, and `touched` k flags and `list` k numbers, all zero. */
+SEM_NB_UNUSED
 static void NAME(sem_nb_moments)(const REAL *X, sem_nb_intp m, sem_nb_intp d, sem_nb_intp k,
                                  const int32_t *y, const double *w, const double *origin,
                                  int missing, sem_nb_intp block, double *mass, double *mean,
@@ -92,7 +93,7 @@ static void NAME(sem_nb_moments)(const REAL *X, sem_nb_intp m, sem_nb_intp d, se
 
 /* Plain sums by class of m rows: of x, or with `binary` of (x > threshold), over seen cells.
  * `mass` (k, d) of seen cells is added to when cells may be missing. Returns what is wrong. */
-SEM_CLONES
+SEM_NB_UNUSED SEM_CLONES
 static int NAME(sem_nb_sums)(const REAL *X, sem_nb_intp m, sem_nb_intp d, const int32_t *y,
                              const double *w, int binary, double threshold, int missing,
                              double *sums, double *mass)
@@ -130,7 +131,7 @@ static int NAME(sem_nb_sums)(const REAL *X, sem_nb_intp m, sem_nb_intp d, const 
 /* ------------------------------------------------------------------ densities */
 
 /* Transpose up to 32 rows and `n` features into a tile; the last row fills the rest. */
-SEM_CLONES
+SEM_NB_UNUSED SEM_CLONES
 static int NAME(sem_nb_pack)(const REAL *X, sem_nb_intp rows, sem_nb_intp stride, sem_nb_intp n,
                              int binary, double threshold, int missing, double *tile)
 {
@@ -149,6 +150,7 @@ static int NAME(sem_nb_pack)(const REAL *X, sem_nb_intp rows, sem_nb_intp stride
 
 /* Add the log-density of up to 32 rows to joint (rows, k). `acc` holds k 32 doubles, `tile` 32
  * by SEM_NB_FEATURES. `scale` NULL: linear, with `a` the weights; else quadratic about `a`. */
+SEM_NB_UNUSED
 static int NAME(sem_nb_densities)(const REAL *X, sem_nb_intp rows, sem_nb_intp d, sem_nb_intp k,
                                   const double *a, const double *scale, const double *constant,
                                   const double *base, int binary, double threshold, int missing,
@@ -183,6 +185,7 @@ static int NAME(sem_nb_densities)(const REAL *X, sem_nb_intp rows, sem_nb_intp d
 
 /* line[column] += w f(x) over the stored entries of the rows listed, all of one class:
  * f is x, (x > threshold), 1, or (x - mean[column])^2. Missing entries are skipped. */
+SEM_NB_UNUSED
 static void NAME(sem_nb_sparse_sums)(const REAL *data, const int32_t *indices,
                                      const int32_t *indptr, const int32_t *rows, sem_nb_intp m,
                                      const double *w, int what, double threshold,
@@ -210,36 +213,92 @@ static void NAME(sem_nb_sparse_sums)(const REAL *data, const int32_t *indices,
     }
 }
 
+/* What is wrong with the stored entries: bits of negative ones, of infinite ones, of NaN unless
+ * `missing`. */
+SEM_NB_UNUSED SEM_CLONES
+static int NAME(sem_nb_wrong)(const REAL *data, sem_nb_intp n, int missing)
+{
+    int64_t negative = 0, strange = 0;
+    for (sem_nb_intp i = 0; i < n; i++) {
+        const double x = data[i];
+        negative |= x < 0 ? 1 : 0;
+        strange |= x - x == 0 || (missing && x != x) ? 0 : 1;
+    }
+    return (negative ? SEM_NB_NEGATIVE : 0) | (strange ? SEM_NB_NOT_FINITE : 0);
+}
+
+/* out[v] += sum of x w over the stored entries of a row, for `parts` vectors of classes, held in
+ * registers. Missing entries are skipped. */
+SEM_NB_INLINE void NAME(sem_nb_row)(const REAL *data, const int32_t *columns, sem_nb_intp n,
+                                    const double *weight, sem_nb_intp width, const int parts,
+                                    int binary, double threshold, double *out)
+{
+    sem_nb_vec sum[SEM_NB_PARTS], *to = (sem_nb_vec *)out;
+    for (int v = 0; v < parts; v++)
+        sum[v] = to[v];
+    for (sem_nb_intp p = 0; p < n; p++) {
+        double x = data[p];
+        if (x != x)
+            continue;
+        if (binary)
+            x = x > threshold ? 1.0 : 0.0;
+        const sem_nb_vec *w = (const sem_nb_vec *)(weight + (sem_nb_intp)columns[p] * width);
+        for (int v = 0; v < parts; v++)
+            sum[v] += w[v] * x;
+    }
+    for (int v = 0; v < parts; v++)
+        to[v] = sum[v];
+}
+
 /* Add to joint (rows, k): base, and for each stored entry x w, or x (w - x curve), of its
- * feature's line of `weight` (d, k); for a missing entry its line of `absent`, unless NULL. */
-SEM_CLONES
+ * feature's line of `weight`; for a missing entry its line of `absent`, unless NULL. Lines (of
+ * features, and `base` and the buffer `row`) have room for `width` classes, k and zeros. */
+SEM_NB_UNUSED SEM_CLONES
 static void NAME(sem_nb_sparse_densities)(const REAL *data, const int32_t *indices,
                                           const int32_t *indptr, sem_nb_intp first,
-                                          sem_nb_intp last, sem_nb_intp k, const double *weight,
-                                          const double *curve, const double *absent,
-                                          const double *base, int binary, double threshold,
-                                          double *joint)
+                                          sem_nb_intp last, sem_nb_intp k, sem_nb_intp width,
+                                          const double *weight, const double *curve,
+                                          const double *absent, const double *base, int binary,
+                                          double threshold, double *row, double *joint)
 {
+    const sem_nb_intp step = SEM_NB_PARTS * SEM_NB_LANES;
     for (sem_nb_intp i = first; i < last; i++, joint += k) {
-        double *restrict out = joint;
-        for (sem_nb_intp c = 0; c < k; c++)
-            out[c] += base[c];
-        for (int32_t p = indptr[i]; p < indptr[i + 1]; p++) {
-            const double stored = data[p];
-            const double *w = weight + (sem_nb_intp)indices[p] * k;
-            if (stored != stored) {
-                if (absent)
-                    sem_nb_entry(k, 1.0, absent + (sem_nb_intp)indices[p] * k, out);
-                continue;
+        const REAL *values = data + indptr[i];
+        const int32_t *columns = indices + indptr[i];
+        const sem_nb_intp n = indptr[i + 1] - indptr[i];
+        memcpy(row, base, (size_t)width * sizeof(double));
+        for (sem_nb_intp c = 0; c < width && !curve; c += step) {
+            const sem_nb_intp parts = (width - c < step ? width - c : step) / SEM_NB_LANES;
+            const double *w = weight + c;
+            double *out = row + c;
+#define SEM_NB_ROW(v) \
+    case v: \
+        NAME(sem_nb_row)(values, columns, n, w, width, v, binary, threshold, out); \
+        break;
+            switch (parts) {
+                SEM_NB_ROW(1)
+                SEM_NB_ROW(2)
+                SEM_NB_ROW(3)
+                SEM_NB_ROW(4)
+                SEM_NB_ROW(5)
+                SEM_NB_ROW(6)
+                SEM_NB_ROW(7)
+                SEM_NB_ROW(8)
             }
-            const double x = binary ? (stored > threshold ? 1.0 : 0.0) : stored;
-            if (!curve) {
-                sem_nb_entry(k, x, w, out);
-                continue;
-            }
-            const double *q = curve + (sem_nb_intp)indices[p] * k;
-            for (sem_nb_intp c = 0; c < k; c++)
-                out[c] += x * (w[c] - x * q[c]);
+#undef SEM_NB_ROW
         }
+        for (sem_nb_intp p = 0; p < n && (curve || absent); p++) {
+            const double x = values[p];
+            const sem_nb_intp at = columns[p] * width;
+            if (x != x) {
+                for (sem_nb_intp c = 0; c < k && absent; c++)
+                    row[c] += absent[at + c];
+                continue;
+            }
+            for (sem_nb_intp c = 0; c < k && curve; c++)
+                row[c] += x * (weight[at + c] - x * curve[at + c]);
+        }
+        for (sem_nb_intp c = 0; c < k; c++)
+            joint[c] += row[c];
     }
 }

@@ -27,6 +27,8 @@ cdef extern from "sem_naive_bayes.h" nogil:
                         int, double*, double*)
     int sem_nb_sums_f64(const double*, intp_t, intp_t, const int32_t*, const double*, int, double,
                         int, double*, double*)
+    int sem_nb_wrong_f32(const float*, intp_t, int)
+    int sem_nb_wrong_f64(const double*, intp_t, int)
     void sem_nb_sparse_sums_f32(
         const float*, const int32_t*, const int32_t*, const int32_t*, intp_t, const double*, int,
         double, const double*, double*)
@@ -195,6 +197,19 @@ cdef int sums_of_range(
     else:
         return sem_nb_sums_f64(&X[start, 0], stop - start, X.shape[1], &y[start], w, binary,
                                threshold, missing, sums, mass)
+
+
+def wrong_values(const floating[::1] data, bint missing, int n_threads):
+    """Return the bits of what is wrong with the stored entries of sparse rows."""
+    cdef intp_t n = data.shape[0], q, size = 65536, n_blocks = (n + size - 1) // size
+    cdef int wrong = 0
+    n_threads = <int> max(1, min(n_threads, n_blocks))
+    for q in prange(n_blocks, nogil=True, num_threads=n_threads, schedule="static"):
+        if floating is float:
+            wrong |= sem_nb_wrong_f32(&data[q * size], min(size, n - q * size), missing)
+        else:
+            wrong |= sem_nb_wrong_f64(&data[q * size], min(size, n - q * size), missing)
+    return wrong
 
 
 def add_sparse_sums(

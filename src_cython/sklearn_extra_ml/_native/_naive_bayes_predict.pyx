@@ -21,11 +21,11 @@ cdef extern from "sem_naive_bayes.h" nogil:
         const double*, intp_t, intp_t, intp_t, const double*, const double*, const double*,
         const double*, int, double, int, double*, double*, double*)
     void sem_nb_sparse_densities_f32(
-        const float*, const int32_t*, const int32_t*, intp_t, intp_t, intp_t, const double*,
-        const double*, const double*, const double*, int, double, double*)
+        const float*, const int32_t*, const int32_t*, intp_t, intp_t, intp_t, intp_t,
+        const double*, const double*, const double*, const double*, int, double, double*, double*)
     void sem_nb_sparse_densities_f64(
-        const double*, const int32_t*, const int32_t*, intp_t, intp_t, intp_t, const double*,
-        const double*, const double*, const double*, int, double, double*)
+        const double*, const int32_t*, const int32_t*, intp_t, intp_t, intp_t, intp_t,
+        const double*, const double*, const double*, const double*, int, double, double*, double*)
     void sem_nb_add_lines(intp_t, intp_t, const intp_t*, const double*, double*)
     intp_t sem_nb_best(intp_t, const double*, const double*)
     void sem_nb_normalise(intp_t, double*, const double*, int)
@@ -96,33 +96,50 @@ def add_sparse_densities(
         const int32_t[::1] indptr,   # IN
         intp_t first,                # rows first to last
         intp_t last,
-        const double[:, ::1] weight, # IN (d, k)
-        const double[:, ::1] curve,  # IN (d, k), or of no rows: the linear form
-        const double[:, ::1] absent, # IN (d, k): what a missing entry adds; or of no rows
-        const double[::1] base,      # IN (k,)
+        const double[:, ::1] weight, # IN (d, width), zeros beyond k; width a multiple of 4
+        const double[:, ::1] curve,  # IN (d, width), or of no rows: the linear form
+        const double[:, ::1] absent, # IN (d, width): what a missing entry adds; or of no rows
+        const double[::1] base,      # IN (width,)
         bint binary,
         double threshold,
         double[:, ::1] joint,        # INOUT (last - first, k)
         int n_threads):
     """Add base and, for each stored entry x of feature t, x (weight[t] - x curve[t])."""
     cdef:
-        intp_t m = last - first, k = weight.shape[1], q, step = 256
+        intp_t m = last - first, q, step = 256, width = weight.shape[1]
         intp_t n_blocks = (m + step - 1) // step
+        double *rows
+    n_threads = <int> max(1, min(n_threads, n_blocks))
+    rows = <double*> malloc(n_threads * width * sizeof(double))
+    if rows == NULL:
+        raise MemoryError()
+    try:
+        PyErr_CheckSignals()
+        for q in prange(n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
+            sparse_densities_of_rows(
+                data, indices, indptr, first + q * step, min(last, first + (q + 1) * step), weight,
+                curve, absent, base, binary, threshold, rows + threadid() * width,
+                &joint[q * step, 0], joint.shape[1])
+    finally:
+        free(rows)
+
+
+cdef void sparse_densities_of_rows(
+        const floating[::1] data, const int32_t[::1] indices, const int32_t[::1] indptr,
+        intp_t first, intp_t last, const double[:, ::1] weight, const double[:, ::1] curve,
+        const double[:, ::1] absent, const double[::1] base, bint binary, double threshold,
+        double *row, double *joint, intp_t k) noexcept nogil:
+    cdef:
         const floating *values = &data[0] if data.shape[0] else NULL
-        const int32_t *columns = &indices[0] if indices.shape[0] else NULL
+        const int32_t *columns = &indices[0] if data.shape[0] else NULL
         const double *c = &curve[0, 0] if curve.shape[0] else NULL
         const double *b = &absent[0, 0] if absent.shape[0] else NULL
-    n_threads = <int> max(1, min(n_threads, n_blocks))
-    PyErr_CheckSignals()
-    for q in prange(n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
-        if floating is float:
-            sem_nb_sparse_densities_f32(
-                values, columns, &indptr[0], first + q * step, min(last, first + (q + 1) * step),
-                k, &weight[0, 0], c, b, &base[0], binary, threshold, &joint[q * step, 0])
-        else:
-            sem_nb_sparse_densities_f64(
-                values, columns, &indptr[0], first + q * step, min(last, first + (q + 1) * step),
-                k, &weight[0, 0], c, b, &base[0], binary, threshold, &joint[q * step, 0])
+    if floating is float:
+        sem_nb_sparse_densities_f32(values, columns, &indptr[0], first, last, k, weight.shape[1],
+                                    &weight[0, 0], c, b, &base[0], binary, threshold, row, joint)
+    else:
+        sem_nb_sparse_densities_f64(values, columns, &indptr[0], first, last, k, weight.shape[1],
+                                    &weight[0, 0], c, b, &base[0], binary, threshold, row, joint)
 
 
 def add_categories(
