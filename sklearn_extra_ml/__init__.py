@@ -10,6 +10,8 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "cluster",
+    "discriminant_analysis",
+    "hmm",
     "linear_model",
     "metrics",
     "model_selection",

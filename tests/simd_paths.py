@@ -13,7 +13,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = ("baseline", "v3")
-KERNEL_TESTS = ("tests/core", "tests/cluster", "tests/linear_model")
+KERNEL_TESTS = (
+    "tests/core",
+    "tests/cluster",
+    "tests/discriminant_analysis",
+    "tests/linear_model",
+    "tests/naive_bayes",
+)
 
 
 def run(*arguments, **environment):

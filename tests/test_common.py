@@ -23,14 +23,18 @@ import sklearn_extra_ml
 # Number of checks that scikit-learn 1.9 must yield for each class, at least.
 MINIMUM_CHECKS = {
     "BernoulliNB": 68,
+    "CategoricalHMM": 55,
     "CategoricalNB": 68,
     "ComplementNB": 68,
     "DBSCAN": 59,
+    "GaussianDiscriminantAnalysis": 68,
+    "GaussianHMM": 54,
     "GaussianNB": 68,
     "HDBSCAN": 50,
     "KMeans": 59,
     "MixedNB": 68,
     "MultinomialNB": 68,
+    "PoissonHMM": 55,
     "RANSACRegressor": 61,
 }
 
@@ -40,6 +44,12 @@ VARIANTS = {
     "CategoricalNB": [{"missing": "ignore", "unseen": "ignore"}],
     "ComplementNB": [{"norm": True}],
     "DBSCAN": [{"metric": "canberra"}],
+    "GaussianDiscriminantAnalysis": [
+        {"covariance": "tied", "shrinkage": "ledoit_wolf"},
+        {"covariance": "diag", "reg_lambda": "auto", "reg_gamma": "auto"},
+        {"reg_lambda": "auto", "reg_gamma": "auto"},
+    ],
+    "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
     "GaussianNB": [{"missing": "ignore", "smoothing_scale": "feature"}],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],

@@ -2,6 +2,10 @@
 
 A statistic is a record of arrays of shape (n_classes, n_features). The functions `add_...` change
 the record in place; `copied` gives one that may be changed while the old one is still needed.
+
+The diagonal statistics of `_core/_gaussian` are of complete rows: one weight a class. Cells that are
+missing one by one need a weight each, and values relative to an origin of each cell keep more digits
+where classes lie far apart, so the moments here have a kernel of their own.
 """
 
 from typing import NamedTuple
