@@ -9,7 +9,7 @@ import pytest
 
 STAGES = {
     "dense": ("GaussianNB().fit(X[:5000], np.arange(5000))", "model.predict(X)"),
-    "sparse": ("GaussianNB().fit(csr[:5000], np.arange(5000))", "model.predict_proba(csr)"),
+    "sparse": ("GaussianNB().fit(csr[:5000], np.arange(5000))", "model.predict(csr)"),
     "many fits": ("GaussianNB()", "[model.partial_fit(X, y, [0, 1]) for _ in range(1000)]"),
 }
 
