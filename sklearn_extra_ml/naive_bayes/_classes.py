@@ -17,7 +17,9 @@ def _unique_integers(y):
     low, high = y.min(), y.max()
     if float(high) - float(low) > max(1000.0, 4.0 * y.size):
         return None
-    shifted = y - low if low else y
+    narrow = y.dtype.itemsize < 8  # its differences may not fit its own type
+    shifted = y.astype(np.int64) - int(low) if narrow else y - low
+    shifted = shifted.astype(np.intp, copy=False)
     seen = np.bincount(shifted, minlength=int(high) - int(low) + 1) > 0
     number = np.cumsum(seen, dtype=np.int32) - np.int32(1)
     values = np.flatnonzero(seen).astype(y.dtype) + low

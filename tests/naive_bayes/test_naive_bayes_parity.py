@@ -100,6 +100,9 @@ def test_class_labels_of_any_kind_are_those_of_sklearn(name):
         np.array([2.0, 0.0, -1.0]),
         np.array(["x", "y", "z"], dtype=object),
         np.array([3, 200, 9], dtype=np.uint8),
+        np.array([-128, 127, 0], dtype=np.int8),
+        np.array([2**63 + 5, 2**63, 2**63 + 900], dtype=np.uint64),
+        np.array([-(2**63), 2**63 - 1, 0], dtype=np.int64),
     ]
     for names in labels:
         mine, other = (getattr(module, name)().fit(X, names[y]) for module in (ours, theirs))
