@@ -13,9 +13,11 @@ __all__ = [
     "discriminant_analysis",
     "hmm",
     "linear_model",
+    "manifold",
     "metrics",
     "model_selection",
     "naive_bayes",
+    "neural_network",
     "plotting",
 ]
 
