@@ -46,7 +46,6 @@ MINIMUM_CHECKS = {
 
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
-    "VAE": [{"likelihood": "mixed", "standardize": "column", "max_iter": 20}],
     "BernoulliNB": [{"missing": "ignore", "alpha": 0.0}],
     "CategoricalNB": [{"missing": "ignore", "unseen": "ignore"}],
     "ComplementNB": [{"norm": True}],
@@ -65,6 +64,7 @@ VARIANTS = {
         {"estimator": DecisionTreeRegressor(max_depth=3), "min_samples": 0.5, "max_trials": 20},
     ),
     "TSNE": ({"affinity": "uniform", "method": "fft", "dof": 0.8, "max_iter": 300},),
+    "VAE": [{"likelihood": "mixed", "standardize": "column", "max_iter": 20}],
 }
 
 
