@@ -53,7 +53,7 @@ variances.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cholesky, eigh, solve_triangular
+from scipy.linalg import cholesky, eigh, lapack
 
 from .._native import _gaussian_density as density_kernels
 from .._native import _gaussian_statistics as statistics_kernels
@@ -189,7 +189,8 @@ def _factorise(covariance, floor_std, tol, singular):
         except np.linalg.LinAlgError:
             pass
         else:
-            inverse = solve_triangular(chol, np.eye(d), lower=True, check_finite=False)
+            # Not solve_triangular: OpenBLAS wakes all threads for it, whatever the size.
+            inverse = lapack.dtrtri(chol, lower=1)[0]
             if np.sum(inverse**2) * tol < 1.0:  # then the smallest eigenvalue is above tol
                 log_det = 2.0 * (np.log(np.diag(chol)).sum() + np.log(scale).sum())
                 return _Factor(inverse / scale, log_det, d, True)
