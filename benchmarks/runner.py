@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 OURS = "sklearn-extra-ml"
 PEERS = (
     "sklearn-extra-ml numpy scipy scikit-learn scikit-learn-intelex faiss-cpu hdbscan fast_hdbscan "
-    "quitefastmst numba torch skorch"
+    "quitefastmst numba torch skorch hmmlearn pomegranate"
 ).split()
 
 
