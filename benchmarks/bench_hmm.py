@@ -183,7 +183,7 @@ CASES = [
         WITH_POMEGRANATE,
         quality,
         repeats=1,
-        timeout=240,
+        timeout=100,
     ),
     Case(
         "20,000 x 20 rows, d=2, 5 states, diag: 20 iterations and Viterbi",

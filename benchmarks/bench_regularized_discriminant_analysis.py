@@ -75,7 +75,9 @@ def accuracies(X, y, X_test, y_test):
     X, X_test = (X - mean) / std, (X_test - mean) / std
     n_classes, n = y.max() + 1, np.bincount(y)
     means = np.stack([X[y == k].mean(axis=0) for k in range(n_classes)])
-    scatter = np.stack([(X[y == k] - means[k]).T @ (X[y == k] - means[k]) for k in range(n_classes)])
+    scatter = np.stack(
+        [(X[y == k] - means[k]).T @ (X[y == k] - means[k]) for k in range(n_classes)]
+    )
     found = np.zeros((20, 20))
     scores = np.empty((20, len(X_test), n_classes))
     for i, lam in enumerate(GRID):

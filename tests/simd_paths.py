@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = ("baseline", "v3")
-KERNEL_TESTS = ("tests/core", "tests/cluster", "tests/linear_model")
+KERNEL_TESTS = ("tests/core", "tests/cluster", "tests/hmm", "tests/linear_model")
 
 
 def run(*arguments, **environment):

@@ -560,9 +560,7 @@ class GaussianDiscriminantAnalysis(
 
     def _check_test_data(self, X):
         check_is_fitted(self)
-        return validate_data(
-            self, X, reset=False, dtype=[np.float64, np.float32], order="C"
-        )
+        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32], order="C")
 
     def _joint(self, X):
         """Log of prior times density, up to a constant that all classes of a row share, (n, K)."""

@@ -181,7 +181,8 @@ def test_sample_has_the_moments_of_its_component(kind, rng):
 
 
 @pytest.mark.parametrize(
-    "kind, n_covariance", [("full", 18), ("tied", 6), ("diag", 9), ("tied_diag", 3), ("spherical", 3)]
+    "kind, n_covariance",
+    [("full", 18), ("tied", 6), ("diag", 9), ("tied_diag", 3), ("spherical", 3)],
 )
 def test_number_of_parameters_is_that_of_the_model(kind, n_covariance, rng):
     family = COVARIANCES[kind]
