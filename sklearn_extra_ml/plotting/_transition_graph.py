@@ -146,7 +146,7 @@ class TransitionGraphDisplay:
             side = np.array([-outward[1], outward[0]])
             begin = place[i] + radius[i] * (0.75 * outward + 0.65 * side)
             end = place[i] + radius[i] * (0.75 * outward - 0.65 * side)
-            bend, at = -1.6, place[i] + (radius[i] + 0.28) * outward
+            bend, at = -1.6, place[i] + (1.79 * radius[i] + 0.1) * outward
         else:
             way = place[j] - place[i]
             way = way / np.linalg.norm(way)
