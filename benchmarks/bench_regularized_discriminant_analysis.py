@@ -25,13 +25,13 @@ def wine():
 
 
 def wide():
-    """Fewer rows than columns: 90 x 150, three classes that differ in mean and in scale."""
+    """Fewer rows than columns: 60 x 80, three classes that differ in mean and in scale."""
     rng = np.random.default_rng(0)
-    y = np.arange(90) % 3
-    centers = np.zeros((3, 150))
+    y = np.arange(60) % 3
+    centers = np.zeros((3, 80))
     centers[:, :10] = rng.normal(size=(3, 10))
-    scale = np.exp(0.25 * rng.normal(size=(3, 150)))
-    return {"X": centers[y] + rng.normal(size=(90, 150)) * scale[y], "y": y}
+    scale = np.exp(0.25 * rng.normal(size=(3, 80)))
+    return {"X": centers[y] + rng.normal(size=(60, 80)) * scale[y], "y": y}
 
 
 def _folds():
@@ -123,5 +123,5 @@ CONTENDERS = {
 
 CASES = [
     Case("wine, 178 x 13", wine, CONTENDERS, quality, repeats=1),
-    Case("generated, 90 x 150", wide, CONTENDERS, quality, repeats=1),
+    Case("generated, 60 x 80", wide, CONTENDERS, quality, repeats=1),
 ]

@@ -13,8 +13,10 @@ __all__ = [
     "discriminant_analysis",
     "hmm",
     "linear_model",
+    "manifold",
     "metrics",
     "model_selection",
+    "neural_network",
     "plotting",
 ]
 

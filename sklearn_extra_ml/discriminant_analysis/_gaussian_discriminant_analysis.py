@@ -25,7 +25,7 @@ from .._core._validation import (
     check_sample_weight,
     fit_context,
 )
-from ._labels import encode_labels, encode_known_labels
+from ._labels import encode_known_labels, encode_labels
 from ._leave_one_out import GRID, choose_regularization
 from ._regularization import (
     fill_from_pooled,
@@ -114,7 +114,8 @@ class GaussianDiscriminantAnalysis(
     tol : float, default=1e-4
         Directions in which the standard deviation within classes is below `tol` times that of an
         average direction (of standardised columns) count as collinear and are left out, with one
-        warning: densities are then those on the subspace kept, with its pseudo-determinant.
+        warning: densities are then those on the subspace kept, with its pseudo-determinant. Where
+        a single class does not vary although others do, it takes the pooled variance.
 
     Attributes
     ----------
@@ -149,7 +150,7 @@ class GaussianDiscriminantAnalysis(
         The values tried. Defined only with "auto".
 
     ranks_ : ndarray of shape (n_classes,)
-        Number of directions kept of each class's covariance, see `tol`.
+        Number of directions in which each class varies by itself, see `tol`.
 
     xbar_ : ndarray of shape (n_features,)
         Mean of the class means, weighted by `priors_`.
@@ -501,7 +502,6 @@ class GaussianDiscriminantAnalysis(
     def _estimate_covariances(self):
         statistics, dense = self._statistics, self.covariance in DENSE
         family = self._family()
-        total = statistics.weights.sum()
         covariances = family.estimate(statistics)
         vars(self).pop("shrinkage_", None)
         if self.shrinkage is not None:

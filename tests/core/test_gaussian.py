@@ -1,5 +1,7 @@
 """The Gaussian core: statistics, merging, densities, against two plain passes and scipy."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -73,7 +75,7 @@ def test_merged_parts_equal_the_whole(kind, cuts, seed):
     X, codes = rows(rng, 600, 4), rng.integers(0, 3, 600)
     family, edges = COVARIANCES[kind], [0, *sorted(cuts), 600]
     merged = family.zeros(3, 4)
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         part = family.accumulate(X[start:stop], codes[start:stop], n_components=3)
         merged = family.merge(merged, part)
     assert_same(merged, family.accumulate(X, codes, n_components=3))
@@ -222,7 +224,7 @@ def test_singular_covariance_with_a_floor_gives_finite_densities(kind, rng):
     assert np.isfinite(gaussian.log_density(X)).all()
     assert (gaussian.ranks == 5).all()
     # Off the subspace the density falls off.
-    assert (gaussian.log_density(X[:1] + [0, 0, 0, 0, 1]) < gaussian.log_density(X[:1])).all()
+    assert (gaussian.log_density(X[:1] + np.eye(5)[4]) < gaussian.log_density(X[:1])).all()
 
 
 @pytest.mark.parametrize("kind", ["full", "tied"])

@@ -1,6 +1,7 @@
 """Discriminant analysis: scikit-learn's where the model is the same, definitions where it is not."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -267,7 +268,7 @@ def test_partial_fit_in_any_parts_equals_fit(parameters, cuts, seed):
     parts, edges = GDA(**parameters), [0, *sorted(cuts), 200]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LinAlgWarning)  # a first part may be a single row
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             if stop > start:
                 rows = slice(start, stop)
                 parts.partial_fit(X[rows], y[rows], classes=[0, 1, 2], sample_weight=weight[rows])
@@ -430,7 +431,7 @@ def test_class_takes_the_pooled_variance_where_it_has_none(covariance, rng):
     found = gda.covariances_[0][np.ix_(free, free)] if covariance == "full" else None
     if found is not None:
         assert np.linalg.eigvalsh(found - expected).min() > -1e-10  # variance is only added
-    far = gda.mahalanobis(X[:1] + [0, 100, 0, 0])
+    far = gda.mahalanobis(X[:1] + 100 * np.eye(4)[1])
     assert (far > gda.mahalanobis(X[:1]) + 10).all()
 
 
