@@ -8,7 +8,7 @@ probabilities of ending, which the others have not.
 
 Quality is the mean log-likelihood of a row (nats) of the parameters found, computed for everybody by
 hmmlearn; `path` is the share of rows whose state agrees with the state that drew them, up to the
-names of the states.
+names of the states. Peers that take more than half a minute run once, not warmed up.
 """
 
 import warnings
