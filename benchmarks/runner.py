@@ -77,7 +77,7 @@ def work(module, case_name, contender, repeats):
         result = run(data)
         seconds.append(time.perf_counter() - start)
     return {
-        "seconds": seconds,
+        "seconds": seconds or [first],  # repeats=0: what takes minutes runs once, cold
         "first_seconds": first,
         "memory_mib": memory,
         "quality": {k: float(v) for k, v in case.quality(data, result).items()},
