@@ -10,10 +10,13 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "cluster",
+    "discriminant_analysis",
+    "hmm",
     "linear_model",
     "manifold",
     "metrics",
     "model_selection",
+    "neural_network",
     "plotting",
 ]
 

@@ -1,0 +1,1 @@
+"""The deep core: net, blocks, devices, state. Nothing here is imported before it is needed."""

@@ -1,0 +1,198 @@
+"""Building blocks of the networks: initialisation, perceptrons, residual and convolutional blocks."""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "identity": nn.Identity,
+}
+
+
+def initialize_(layer, activation):
+    """Initialise a linear or convolutional layer for the activation that follows it; zero bias.
+
+    He et al. (2015) for the rectifiers, which halve the variance of what passes them, Glorot and
+    Bengio (2010) for tanh, the sigmoid and layers that nothing follows.
+    """
+    if activation in ("relu", "gelu", "silu"):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    elif activation == "leaky_relu":
+        nn.init.kaiming_normal_(layer.weight, a=0.01, nonlinearity="leaky_relu")
+    else:
+        gain = nn.init.calculate_gain("tanh") if activation == "tanh" else 1.0
+        nn.init.xavier_normal_(layer.weight, gain=gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def linear(n_in, n_out, activation="identity"):
+    """Return a linear layer, initialised for the activation that follows it."""
+    return initialize_(nn.Linear(n_in, n_out), activation)
+
+
+def normalization_layer(name, width):
+    """Return a list of the normalisation of `width` features: "batch", "layer" or None (empty)."""
+    if name is None:
+        return []
+    return [nn.BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)]
+
+
+def mlp(sizes, activation, *, normalization=None, dropout=0.0):
+    """Return a perceptron through layers of these sizes; nothing follows the last.
+
+    Each hidden layer is linear, then normalisation ("batch", "layer" or None), activation, dropout.
+    """
+    layers = []
+    for n_in, n_out in pairwise(sizes[:-1]):
+        layers.append(linear(n_in, n_out, activation))
+        layers += normalization_layer(normalization, n_out)
+        layers.append(ACTIVATIONS[activation]())
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers, linear(sizes[-2], sizes[-1]))
+
+
+class ResidualBlock(nn.Module):
+    """``h + W2 f(norm(h) * (1 + scale) + shift)``, its last layer zero at first.
+
+    At the start the block is the identity, so deep stacks train from the first step (Zhang et al.
+    2019). `shift` and `scale` of shape (n, width), both optional, are how embeddings of time and
+    context enter.
+    """
+
+    def __init__(self, width, activation="silu", *, normalization="layer", dropout=0.0):
+        super().__init__()
+        self.norm = nn.Sequential(*normalization_layer(normalization, width))
+        self.first = linear(width, width, activation)
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = nn.Dropout(dropout)
+        self.last = linear(width, width)
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, h, shift=None, scale=None):
+        inner = self.norm(h)
+        if scale is not None:
+            inner = inner * (1 + scale)
+        if shift is not None:
+            inner = inner + shift
+        inner = self.activation(self.first(inner))
+        return h + self.last(self.dropout(inner))
+
+
+class ResidualMLP(nn.Module):
+    """Linear in, `n_blocks` residual blocks of one width, normalised linear out."""
+
+    def __init__(self, n_in, n_out, width, n_blocks, activation="silu", **block):
+        super().__init__()
+        self.first = linear(n_in, width)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(width, activation, **block) for _ in range(n_blocks)
+        )
+        self.last = nn.Sequential(nn.LayerNorm(width), linear(width, n_out))
+
+    def forward(self, x, shift=None, scale=None):
+        h = self.first(x)
+        for block in self.blocks:
+            h = block(h, shift, scale)
+        return self.last(h)
+
+
+class TiedDecoder(nn.Module):
+    """The layers of a perceptron backwards, with its weights transposed and biases of their own."""
+
+    def __init__(self, encoder, activation):
+        super().__init__()
+        linears = [layer for layer in encoder if isinstance(layer, nn.Linear)][::-1]
+        self._encoder_layers = tuple(linears)  # a tuple: the weights belong to the encoder
+        self.biases = nn.ParameterList(torch.zeros(layer.in_features) for layer in linears)
+        self.activation = ACTIVATIONS[activation]()
+
+    def forward(self, z):
+        for i, (layer, bias) in enumerate(zip(self._encoder_layers, self.biases, strict=True)):
+            if i:
+                z = self.activation(z)
+            z = F.linear(z, layer.weight.t(), bias)
+        return z
+
+
+# --- images: rows are flattened (channels, height, width) -----------------------------------------
+
+
+def _sides(side, n_stages):
+    """Lengths of a side after each halving (rounded up)."""
+    sides = [side]
+    for _ in range(n_stages):
+        sides.append(math.ceil(sides[-1] / 2))
+    return sides
+
+
+def _group_norm(channels):
+    groups = max(g for g in range(1, min(8, channels) + 1) if channels % g == 0)
+    return nn.GroupNorm(groups, channels)
+
+
+def _normalization_2d(name, channels):
+    if name is None:
+        return []
+    return [nn.BatchNorm2d(channels) if name == "batch" else _group_norm(channels)]
+
+
+def _conv(n_in, n_out, activation, **options):
+    return initialize_(nn.Conv2d(n_in, n_out, 3, padding=1, **options), activation)
+
+
+def conv_encoder(image_shape, channels, n_out, activation, *, normalization=None, dropout=0.0):
+    """Return a network from flat rows to `n_out`: each stage halves the sides of the image.
+
+    A stage of `channels[i]` is a 3 x 3 convolution of stride 2, normalisation ("layer": over groups
+    of channels), activation and dropout of whole channels.
+    """
+    n_in, height, width = image_shape
+    layers = [nn.Unflatten(1, tuple(image_shape))]
+    for n in channels:
+        layers.append(_conv(n_in, n, activation, stride=2))
+        layers += _normalization_2d(normalization, n)
+        layers.append(ACTIVATIONS[activation]())
+        if dropout:
+            layers.append(nn.Dropout2d(dropout))
+        n_in = n
+    pixels = _sides(height, len(channels))[-1] * _sides(width, len(channels))[-1]
+    return nn.Sequential(*layers, nn.Flatten(), linear(n_in * pixels, n_out))
+
+
+def conv_decoder(image_shape, channels, n_in, activation, *, normalization=None, dropout=0.0):
+    """Return the mirror of `conv_encoder`: from `n_in` to flat rows, each stage doubling the sides.
+
+    A stage enlarges by nearest neighbours before its 3 x 3 convolution, which leaves no
+    checkerboard as transposed convolutions do (Odena et al. 2016).
+    """
+    n_channels, height, width = image_shape
+    heights, widths = _sides(height, len(channels)), _sides(width, len(channels))
+    first = (channels[-1] if channels else n_channels, heights[-1], widths[-1])
+    layers = [linear(n_in, math.prod(first), activation if channels else "identity")]
+    if channels:
+        layers.append(ACTIVATIONS[activation]())
+    layers.append(nn.Unflatten(1, first))
+    n = first[0]
+    for i in reversed(range(len(channels))):
+        layers.append(nn.Upsample(size=(heights[i], widths[i]), mode="nearest"))
+        n_next = channels[i - 1] if i else n_channels
+        layers.append(_conv(n, n_next, activation if i else "identity"))
+        if i:
+            layers += _normalization_2d(normalization, n_next)
+            layers.append(ACTIVATIONS[activation]())
+            if dropout:
+                layers.append(nn.Dropout2d(dropout))
+        n = n_next
+    return nn.Sequential(*layers, nn.Flatten())

@@ -1,0 +1,676 @@
+"""The one skorch net: a lean training loop under skorch's interface.
+
+A `FastNet` is a `skorch.NeuralNet`: callbacks, ``history``, ``predict``, ``module_``, ``optimizer_`` are
+where skorch's users look for them. What it replaces is what makes skorch slow on small data:
+
+====================================================  ==============================================
+skorch, each row or batch                             here
+====================================================  ==============================================
+``__getitem__``, collate, host-to-device copy         one ``index_select`` of resident tensors
+``loss.item()``: waits for the GPU                    sums on the device, one wait an epoch
+hooks of every callback, a row of history             only if a callback defines the hook
+closure, tree walk of ``train()``                     none; once an epoch
+default optimiser: a kernel per tensor and operation  fused: one kernel
+====================================================  ==============================================
+
+On a GPU the whole step (gather, forward, backward, clipping, update) is captured as a CUDA graph
+once three real steps have warmed it up, and replayed: a small network is otherwise bound by the
+launch of its ~100 kernels. What may differ between steps lives in tensors that the graph reads: the
+row numbers, the learning rate, the module's buffers. The last, smaller batch runs eagerly.
+
+The net trains modules of a certain form, which is all that a new family has to write:
+
+``module.batch_loss(X, y)``
+    The mean loss of a batch, a scalar tensor; `y` is None without labels. Draw noise by plain torch
+    functions (``torch.randn_like``): the default generators are forked and seeded around a fit.
+``module(X)``
+    What ``net.predict`` gives, in the units that the module was trained in.
+``module.set_progress(fraction)`` (optional)
+    Told at the start of each epoch which share of the training is done; keep it in a buffer and
+    write in place (``self.progress.fill_(fraction)``), so that a captured graph sees it.
+"""
+
+import contextlib
+import copy
+import math
+import time
+import warnings
+from dataclasses import dataclass
+
+import skorch
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback
+
+from ._batches import DeviceBatches, TensorData
+from ._fused_update import FusedUpdate
+from ._graph import GraphedStep
+from ._random import forked_rng, random_states
+
+# what only a running training needs
+_TRANSIENT = (
+    *("_graph", "_loss", "_good", "_total", "_sums", "_autocast", "_trained", "_step"),
+    *("_weights", "_averages", "_buffers", "_kept", "_parts", "_lowest"),
+)
+_MIN_STEPS_OF_A_GRAPH = 50  # a capture costs about as much as so many steps
+_VALIDATION_SEED = 0  # the same noise in every validation, so that losses can be compared
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train; the fields are the estimators' parameters of the same names.
+
+    `n_epochs` is the horizon of the learning rate (None: no horizon, a constant rate), `patience`
+    the number of epochs without a better validation loss after which training stops (None: never).
+    """
+
+    solver: str = "adamw"
+    learning_rate_init: float = 1e-3
+    learning_rate: str = "cosine"
+    warmup: float = 0.0
+    alpha: float = 0.0
+    batch_size: int = 256
+    n_epochs: int | None = 200
+    max_grad_norm: float | None = None
+    ema_decay: float | None = None
+    precision: str = "float32"
+    compile: bool = False
+    cuda_graph: bool | str = "auto"
+    patience: int | None = None
+    tol: float = 0.0
+
+    def rate(self, step, n_steps):
+        """Return the learning rate of a step (0 the first) out of `n_steps` (None: constant)."""
+        if n_steps is None:
+            return self.learning_rate_init
+        n_warm = math.ceil(self.warmup * n_steps)
+        factor = min(1.0, (step + 1) / n_warm) if n_warm else 1.0
+        if self.learning_rate == "cosine" and step >= n_warm:
+            done = (step - n_warm) / max(1, n_steps - n_warm)
+            factor *= 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        return self.learning_rate_init * factor
+
+
+class ModuleLoss(torch.nn.Module):
+    """The criterion of every `FastNet`: the module knows its own loss."""
+
+    def forward(self, module, X, y):
+        return module.batch_loss(X, y)
+
+
+def _make_optimizer(plan, module, device, capturable):
+    """Return the fused optimiser; matrices decay, biases, norms and scales do not."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    matrices, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+    groups = [
+        {"params": params, "weight_decay": decay}
+        for params, decay in ((matrices, plan.alpha), (others, 0.0))
+        if params
+    ]
+    if not groups:
+        raise ValueError("`module` has no parameters to train. Allowed: a module with parameters.")
+    rate = plan.learning_rate_init
+    if capturable:
+        rate = torch.tensor(rate, device=device)
+    fused = device.type in ("cpu", "cuda")
+    if plan.solver == "sgd":
+        momentum = {"momentum": 0.9, "nesterov": True}
+        return torch.optim.SGD(groups, lr=rate, fused=fused, **momentum)
+    make = torch.optim.AdamW if plan.solver == "adamw" else torch.optim.Adam
+    optimizer = make(groups, lr=rate, fused=fused, capturable=capturable)
+    # capturable optimisers warn when they step outside a graph, as the first and last batches do
+    optimizer._warned_capturable_if_run_uncaptured = True
+    return optimizer
+
+
+class FastNet(skorch.NeuralNet):
+    """skorch net that trains a module with `batch_loss` by a `TrainingPlan`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module, initialised; it is trained in place.
+
+    plan : TrainingPlan
+        How to train.
+
+    device : torch.device or str
+        Where.
+
+    **kwargs : dict
+        As `skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    module_, optimizer_, history, callbacks_
+        As in skorch. A row of the history has ``epoch``, ``train_loss``, ``valid_loss`` (with
+        validation data), ``lr``, ``dur`` in seconds, ``train_batch_count``, and ``..._loss_best``.
+
+    averaged_module_ : torch.nn.Module or None
+        The module with exponentially averaged weights (`ema_decay`).
+
+    n_steps_ : int
+        Gradient steps taken.
+
+    stop_reason_ : str
+        "max_iter", "early_stopping", "diverged", "callback" or "interrupted".
+
+    best_ : dict or None
+        Weights, averages, loss and epoch of the best validation loss.
+
+    random_states_ : dict of tensors
+        States of torch's generators at the end of the training, where `partial_fit` goes on.
+    """
+
+    def __init__(self, module, criterion=ModuleLoss, *, plan=None, **kwargs):
+        plan = TrainingPlan() if plan is None else plan
+        defaults = {
+            "lr": plan.learning_rate_init,
+            "batch_size": plan.batch_size,
+            "max_epochs": plan.n_epochs or 1,
+            "iterator_train": DeviceBatches,
+            "iterator_train__shuffle": True,
+            "iterator_valid": DeviceBatches,
+            "dataset": TensorData,
+            "train_split": None,
+            "use_caching": False,
+            "warm_start": True,
+            "verbose": 0,
+        }
+        super().__init__(module, criterion, **(defaults | kwargs))
+        self.plan = plan
+
+    # --- what skorch builds on initialize() ---
+
+    def get_default_callbacks(self):
+        return []
+
+    def initialize_module(self):
+        super().initialize_module()
+        self.module_.to(self.device).eval()
+        average = None
+        if self.plan.ema_decay is not None:
+            average = copy.deepcopy(self.module_).requires_grad_(False).eval()
+        # not through skorch's __setattr__, which would train it too
+        vars(self)["averaged_module_"] = average
+        return self
+
+    def initialize_optimizer(self, triggered_directly=None):
+        device = torch.device(self.device)
+        self.optimizer_ = _make_optimizer(self.plan, self.module_, device, self._may_capture())
+        self.n_steps_, self.stop_reason_, self.best_ = 0, "max_iter", None
+        self.random_states_, self._waited = None, 0
+        return self
+
+    def initialized_instance(self, instance_or_cls, kwargs):
+        if instance_or_cls is self.module:
+            return self.module  # never built anew: it carries the weights
+        return super().initialized_instance(instance_or_cls, kwargs)
+
+    def _may_capture(self):
+        return torch.device(self.device).type == "cuda" and self.plan.cuda_graph is not False
+
+    @property
+    def inference_module(self):
+        """The module to predict with: the averaged one, if there is one."""
+        return self.module_ if self.averaged_module_ is None else self.averaged_module_
+
+    def get_dataset(self, X, y=None):
+        return X if isinstance(X, TensorData) else TensorData(X, y, self.device)
+
+    def infer(self, x, **fit_params):
+        return self.inference_module(torch.as_tensor(x, device=self.device), **fit_params)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return self.criterion_(self.module_ if training else self.inference_module, X, y_true)
+
+    # --- the loop ---
+
+    def train(self, data, valid=None, *, n_epochs, horizon=None, observers=()):
+        """Train for `n_epochs` on a `TensorData`, with early stopping on `valid` if it is given.
+
+        `horizon` is the number of epochs that the learning rate's schedule covers, counted from
+        the epoch 0 that ``self.first_epoch_`` tells (None: a constant rate). Each of `observers`
+        is called with the net after each epoch and ends the training by returning True.
+        """
+        self._valid, self._observers, self._horizon = valid, observers, horizon
+        try:
+            self.partial_fit(data, epochs=n_epochs)
+        finally:
+            del self._valid, self._observers, self._horizon
+        return self
+
+    def partial_fit(self, X, y=None, classes=None, *, epochs=None, **fit_params):
+        """As skorch's, but Ctrl-C is told from a callback that stops the training."""
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, epochs=epochs, **fit_params)
+        except KeyboardInterrupt:
+            self.stop_reason_ = "interrupted"
+            if len(self.history) and "train_loss" not in self.history[-1]:
+                self.history.pop()  # the epoch that was not finished
+            self._finish()
+            self.module_.eval()
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Train; one wait for the device an epoch."""
+        self.check_training_readiness()
+        epochs = self.max_epochs if epochs is None else epochs
+        data, valid = self.get_dataset(X, y), vars(self).get("_valid")
+        batches = self.get_iterator(data, training=True)
+        valid_batches = None if valid is None else self.get_iterator(valid, training=False)
+        self._prepare(batches, data, epochs * len(batches))
+        seen = {"dataset_train": data, "dataset_valid": valid}
+        self._keep_good()
+        for _ in range(epochs):
+            start = time.perf_counter()
+            self.notify("on_epoch_begin", **seen)
+            self._tell_progress()
+            # 1. every batch once: the loss stays on the device
+            self.run_single_epoch(batches, True, "train", self.train_step)
+            self.run_single_epoch(valid_batches, False, "valid", self.validation_step)
+            # 2. the one wait: losses, and whether the weights are still numbers
+            finite = self._record(start, len(batches))
+            if not finite:
+                self._restore_good()
+                break
+            # 3. the best weights so far, and those to fall back to
+            self._keep_good()
+            stop = self._judge()
+            # 4. whoever watches: skorch callbacks, checkpoints, progress
+            stop |= self._call_watchers(seen)
+            if stop:
+                break
+        else:
+            self.stop_reason_ = "max_iter"
+        self._finish()
+        return self
+
+    def _prepare(self, batches, data, n_steps):
+        """Decide once what each step needs: hooks, autocast, compiled loss, captured graph."""
+        defines = {
+            hook: any(
+                getattr(type(cb), hook) is not getattr(Callback, hook) for _, cb in self.callbacks_
+            )
+            for hook in ("on_batch_begin", "on_batch_end", "on_grad_computed")
+        }
+        self._watches_batches = defines["on_batch_begin"] or defines["on_batch_end"]
+        self._watches_gradients = defines["on_grad_computed"]
+        device = torch.device(self.device)
+        self._autocast = contextlib.nullcontext()
+        if self.plan.precision == "bf16":
+            self._autocast = torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+        self._loss = self.module_.batch_loss
+        if self.plan.compile:
+            self._loss = torch.compile(self._loss, dynamic=False)
+        self._n_steps_planned = None
+        if vars(self).get("_horizon") is not None:
+            self._n_steps_planned = self._horizon * len(batches)
+            self._step_in_plan = self._horizon_start() * len(batches)
+        self._trained = [p for group in self.optimizer_.param_groups for p in group["params"]]
+        self._step = FusedUpdate(self.optimizer_) if device.type == "cpu" else self.optimizer_.step
+        self._graph = None
+        resident = data.X.device.type == device.type  # "cuda" and "cuda:0" are unequal
+        watched = self._watches_batches or self._watches_gradients
+        worth_it = self.plan.cuda_graph is True or n_steps >= _MIN_STEPS_OF_A_GRAPH
+        if self._may_capture() and resident and worth_it and not watched:
+            self._graph = GraphedStep(self, data, batches.batch_size)
+        self._gather_tensors()
+        self._sums, self._lr = {}, None
+        self._total = {name: torch.zeros((), device=device) for name in ("train", "valid")}
+
+    def _gather_tensors(self):
+        """List once what every step or epoch goes over: the walks through the module's tree are
+        longer than the work on a small network."""
+        self._weights = list(self.module_.parameters())
+        self._averages, self._buffers = [], ([], [])
+        if self.averaged_module_ is not None:
+            self._averages = list(self.averaged_module_.parameters())
+            self._buffers = (list(self.averaged_module_.buffers()), list(self.module_.buffers()))
+        self._kept = [t for m in self._modules_with_weights() for t in m.state_dict().values()]
+        parts = list(self.module_.modules())
+        own_switch = any(type(part).train is not torch.nn.Module.train for part in parts)
+        self._parts = None if own_switch else parts
+        names = {name for row in self.history for name in row if name.endswith("_loss")}
+        self._lowest = {
+            name: min(row[name] for row in self.history if name in row) for name in names
+        }
+
+    def _switch_mode(self, training):
+        """`module_.train(training)`, without the walk."""
+        if self._parts is None:
+            self.module_.train(training)
+            return
+        for part in self._parts:
+            vars(part)["training"] = training
+
+    def _horizon_start(self):
+        return len(self.history) - self.first_epoch_
+
+    first_epoch_ = 0  # epoch of the history at which the schedule started
+
+    def _tell_progress(self):
+        if hasattr(self.module_, "set_progress"):
+            horizon = vars(self).get("_horizon")
+            done = 1.0 if horizon is None else min(1.0, (self._horizon_start() - 1) / horizon)
+            self.module_.set_progress(done)
+            if self.averaged_module_ is not None:
+                self.averaged_module_.set_progress(done)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """One pass over the batches; the mean loss is left on the device."""
+        if iterator is None:
+            return
+        total = self._total[prefix].zero_()
+        if training:
+            self._switch_mode(True)
+            if self._graph is not None:
+                self._graph.run_epoch(iterator, total)
+            else:
+                self._run_batches(iterator, True, prefix, step_fn, total)
+            self._switch_mode(False)
+            self._copy_buffers()
+        else:
+            with torch.no_grad(), forked_rng(torch.device(self.device), seed=_VALIDATION_SEED):
+                self._run_batches(iterator, False, prefix, step_fn, total)
+        self._sums[prefix] = total / len(iterator.dataset)
+
+    def _run_batches(self, iterator, training, prefix, step_fn, total):
+        for batch in iterator:
+            if self._watches_batches:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            n = len(batch[0])
+            total.add_(step["loss"].detach(), alpha=n)
+            if self._watches_batches:
+                self.history.record_batch(prefix + "_loss", step["loss"].item())
+                self.history.record_batch(prefix + "_batch_size", n)
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        self.history.new_batch()
+
+    def train_step(self, batch, **fit_params):
+        """Loss, gradients, update; nothing waits for the device."""
+        self._set_rate()
+        loss = self._gradients(*batch)
+        if self._watches_gradients:
+            named = list(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+        self._update()
+        self._average()
+        return {"loss": loss, "y_pred": None}
+
+    def _gradients(self, X, y):
+        for parameter in self._trained:
+            parameter.grad = None
+        with self._autocast:
+            loss = self._loss(X, y)
+        loss.backward()
+        return loss
+
+    def _update(self):
+        if self.plan.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.plan.max_grad_norm)
+        self._step()
+
+    def _set_rate(self):
+        """Write the learning rate of the next step to the optimiser."""
+        if self._n_steps_planned is None and self._lr is not None:
+            return
+        if self._n_steps_planned is None:
+            rate = self.plan.learning_rate_init
+        else:
+            rate = self.plan.rate(self._step_in_plan, self._n_steps_planned)
+            self._step_in_plan += 1
+        if rate == self._lr:
+            return  # a constant rate is left to the user's schedulers
+        self._lr = rate
+        for group in self.optimizer_.param_groups:
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _average(self):
+        """Move the averaged weights towards the new ones; fast in the first steps."""
+        self.n_steps_ += 1
+        if self.averaged_module_ is None:
+            return
+        decay = min(self.plan.ema_decay, (1 + self.n_steps_) / (10 + self.n_steps_))
+        with torch.no_grad():
+            torch._foreach_lerp_(self._averages, self._weights, 1 - decay)
+
+    def _copy_buffers(self):
+        for average, buffer in zip(*self._buffers, strict=True):
+            average.copy_(buffer)
+
+    def validation_step(self, batch, **fit_params):
+        """The loss of a batch, by the weights that predict."""
+        with self._autocast:
+            return {"loss": self.inference_module.batch_loss(*batch), "y_pred": None}
+
+    # --- between epochs ---
+
+    def _record(self, start, n_batches):
+        """Write the epoch to the history; return whether losses and weights are finite."""
+        with torch.no_grad():
+            norms = torch._foreach_norm(self._weights)
+            facts = [*self._sums.values(), torch.stack(norms).sum()]
+            values = torch.stack([fact.double() for fact in facts]).tolist()  # waits
+        finite = all(map(math.isfinite, values))
+        row = {f"{name}_loss": value for name, value in zip(self._sums, values, strict=False)}
+        for name, value in row.items():
+            lowest = self._lowest.get(name, math.inf)
+            self.history.record(name, value)
+            self.history.record(f"{name}_best", value < lowest)
+            self._lowest[name] = min(value, lowest)
+        self.history.record("train_batch_count", n_batches)
+        rate = self.optimizer_.param_groups[0]["lr"] if self._lr is None else self._lr
+        self.history.record("lr", float(rate))
+        self.history.record("dur", time.perf_counter() - start)
+        return finite
+
+    def _judge(self):
+        """Keep the best weights by validation loss; return whether patience has run out."""
+        if "valid" not in self._sums or self.plan.patience is None:
+            return False
+        loss = self.history[-1, "valid_loss"]
+        if self.best_ is None or loss < self.best_["loss"] - self.plan.tol:
+            self._waited = 0
+        else:
+            self._waited += 1
+        if self.best_ is None or loss < self.best_["loss"]:
+            states = [_clone(m.state_dict()) for m in self._modules_with_weights()]
+            self.best_ = {"loss": loss, "epoch": len(self.history), "states": states}
+        if self._waited >= self.plan.patience:
+            self.stop_reason_ = "early_stopping"
+            return True
+        return False
+
+    def _modules_with_weights(self):
+        return [m for m in (self.module_, self.averaged_module_) if m is not None]
+
+    def _keep_good(self):
+        """Remember the weights of the last epoch whose loss was finite."""
+        if vars(self).get("_good") is None:
+            self._good = [t.detach().clone() for t in self._kept]
+            return
+        torch._foreach_copy_(self._good, self._kept)
+
+    def _restore_good(self):
+        with torch.no_grad():
+            torch._foreach_copy_(self._kept, self._good)
+        self.optimizer_.state.clear()  # its moments are no numbers either
+        self.stop_reason_ = "diverged"
+
+    def _call_watchers(self, seen):
+        stop = False
+        try:
+            self.notify("on_epoch_end", **seen)
+        except KeyboardInterrupt:  # how skorch's callbacks stop a training
+            self.stop_reason_, stop = "callback", True
+        for observer in vars(self).get("_observers", ()):
+            if observer(self):
+                self.stop_reason_, stop = "callback", True
+        return stop
+
+    def _finish(self):
+        """Load the best weights, drop what only a running training needs."""
+        if self.best_ is not None:
+            for module, state in zip(
+                self._modules_with_weights(), self.best_["states"], strict=True
+            ):
+                module.load_state_dict(state)
+        for parameter in self.module_.parameters():
+            parameter.grad = None  # a graph's gradients would hold its memory
+        self._drop_transients()
+
+    def _drop_transients(self):
+        for name in _TRANSIENT:
+            vars(self).pop(name, None)
+
+    # --- state ---
+
+    def training_state(self):
+        """Return everything that the rest of the training depends on, on the CPU."""
+        device = torch.device(self.device)
+        return {
+            "modules": [_clone(m.state_dict(), "cpu") for m in self._modules_with_weights()],
+            "optimizer": _clone(self.optimizer_.state_dict(), "cpu"),
+            "history": [dict(row) for row in self.history],
+            "random_states": _clone(random_states(device), "cpu"),
+            "n_steps": self.n_steps_,
+            "waited": self._waited,
+            "best": _clone(self.best_, "cpu"),
+            "stop_reason": self.stop_reason_,
+            "first_epoch": self.first_epoch_,
+        }
+
+    def load_training_state(self, state):
+        """Go back to what `training_state` returned; the net must have the same modules."""
+        for module, values in zip(self._modules_with_weights(), state["modules"], strict=True):
+            module.load_state_dict(values)
+        _load_optimizer(self.optimizer_, state["optimizer"])
+        self.history = skorch.history.History(state["history"])
+        self.n_steps_, self._waited = state["n_steps"], state["waited"]
+        self.best_ = _clone(state["best"], self.device)
+        self.stop_reason_, self.first_epoch_ = state["stop_reason"], state["first_epoch"]
+        self.random_states_ = state["random_states"]
+        return self
+
+    def load_weights(self, weights, averages, history):
+        """Set the weights and the history of a trained module; the optimiser stays new."""
+        self.module_.load_state_dict(weights)
+        if self.averaged_module_ is not None:
+            self.averaged_module_.load_state_dict(averages)
+        self.history = skorch.history.History(history)
+        return self
+
+    def replan(self, plan):
+        """Go on with another plan; the optimiser keeps its moments unless the solver changes."""
+        changed = plan.solver != self.plan.solver
+        self.plan, self.batch_size, self.best_, self._waited = plan, plan.batch_size, None, 0
+        self.first_epoch_ = len(self.history)
+        if self.averaged_module_ is None and plan.ema_decay is not None:
+            average = copy.deepcopy(self.module_).requires_grad_(False).eval()
+            vars(self)["averaged_module_"] = average
+        elif plan.ema_decay is None:
+            vars(self)["averaged_module_"] = None
+        state = self.optimizer_.state_dict()
+        device = torch.device(self.device)
+        with self._current_init_context("optimizer"):
+            self.optimizer_ = _make_optimizer(plan, self.module_, device, self._may_capture())
+        if not changed:
+            state["param_groups"] = self.optimizer_.state_dict()["param_groups"]
+            _load_optimizer(self.optimizer_, state)
+        return self
+
+    def move(self, device):
+        """Move weights and optimiser to another device."""
+        self.device = device = torch.device(device)
+        for module in self._modules_with_weights():
+            module.to(device)
+        state = _clone(self.optimizer_.state_dict(), "cpu")
+        with self._current_init_context("optimizer"):
+            self.optimizer_ = _make_optimizer(self.plan, self.module_, device, self._may_capture())
+        _load_optimizer(self.optimizer_, state)
+        return self
+
+    def __getstate__(self):
+        """Return a state without anything that a GPU or a running training owns."""
+        state = vars(self).copy()
+        for name in ("optimizer_", "_valid", "_observers", "_horizon", *_TRANSIENT):
+            state.pop(name, None)
+        for name in ("module", "module_", "averaged_module_", "criterion_"):
+            if isinstance(state.get(name), torch.nn.Module):
+                state[name] = copy.deepcopy(state[name]).cpu()
+        if "module_" in state:
+            state["module"] = state["module_"]
+        for name in ("best_", "random_states_"):
+            state[name] = _clone(state.get(name), "cpu")
+        if "optimizer_" in vars(self):
+            state["optimizer_state"] = _clone(self.optimizer_.state_dict(), "cpu")
+        state["device"] = "cpu"
+        return state
+
+    def __setstate__(self, state):
+        optimizer = state.pop("optimizer_state", None)
+        vars(self).update(state)
+        if optimizer is not None:
+            vars(self)["optimizer_"] = _make_optimizer(
+                self.plan, self.module_, torch.device("cpu"), False
+            )
+            _load_optimizer(self.optimizer_, optimizer)
+
+    def __deepcopy__(self, memo):
+        new = type(self).__new__(type(self))
+        new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return new.move(self.device) if str(self.device) != "cpu" else new
+
+
+def _clone(value, device=None):
+    """Return nested dicts and lists with every tensor copied, to `device` if given."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach()
+        return value.clone() if device is None else value.to(device, copy=True)
+    if isinstance(value, dict):
+        return {key: _clone(item, device) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_clone(item, device) for item in value)
+    return value
+
+
+def _load_optimizer(optimizer, state):
+    """Load a state, whichever kind of rate and step counter it was written with."""
+    groups = optimizer.param_groups
+    own = [{key: group[key] for key in ("lr", "capturable") if key in group} for group in groups]
+    optimizer.load_state_dict(state)
+    for group, kept, loaded in zip(optimizer.param_groups, own, state["param_groups"], strict=True):
+        group.update(kept)
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(float(loaded["lr"]))
+        else:
+            group["lr"] = float(loaded["lr"])
+
+
+def warn_of_end(net):
+    """Warn of a training that ended before its time: diverged, or interrupted by the user."""
+    if net.stop_reason_ == "interrupted":
+        warnings.warn(
+            f"Training interrupted by user after {len(net.history)} epochs; the model is usable.",
+            UserWarning,
+            stacklevel=4,
+        )
+    if net.stop_reason_ == "diverged":
+        warnings.warn(
+            f"The loss was not finite in epoch {len(net.history)}: training stopped with the weights "
+            "of the epoch before. Lower `learning_rate_init`, set `max_grad_norm`, or look for "
+            "extreme values in X (`standardize`).",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,19 @@
+"""Small data that the tests of the deep estimators share."""
+
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Train and test rows of digits / 16 (70/30, stratified, seed 0), and their labels."""
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X / 16, y, test_size=0.3, random_state=0, stratify=y)
+
+
+@pytest.fixture
+def blob(rng):
+    """200 rows of 6 correlated features, far from the origin."""
+    signal = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 6))
+    return 10 + signal + 0.1 * rng.normal(size=(200, 6))
