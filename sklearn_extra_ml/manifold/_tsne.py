@@ -372,7 +372,8 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
         """Place rows on the map; the fitted rows do not move.
 
         Each row is placed on its own: what else is in the call has no influence. A row equal to a
-        fitted one gets that one's position (of the first, if there are several).
+        fitted one gets that one's position (of the first, if there are several; with given distances,
+        a distance of 0 tells, and with given similarities nothing does).
 
         Parameters
         ----------
