@@ -139,15 +139,30 @@ LARGE = EVERYBODY | {"openTSNE": open_tsne_fft}
 
 CASES = [
     Case("digits, 1,797 x 64", lambda: {"X": load_digits().data}, EVERYBODY, quality, repeats=3),
-    Case("10k x 64, 20 sheets", lambda: {"X": manifolds(10_000)}, EVERYBODY, quality, repeats=1),
-    Case("10k x 64, one cloud", lambda: {"X": one_cloud(10_000)}, EVERYBODY, quality, repeats=1),
+    Case(
+        "10k x 64, 20 sheets",
+        lambda: {"X": manifolds(10_000)},
+        EVERYBODY,
+        quality,
+        repeats=3,
+        peer_repeats=0,
+    ),
+    Case(
+        "10k x 64, one cloud",
+        lambda: {"X": one_cloud(10_000)},
+        EVERYBODY,
+        quality,
+        repeats=3,
+        peer_repeats=0,
+    ),
     Case("50k x 64, 20 sheets", lambda: {"X": manifolds(50_000)}, LARGE, quality, repeats=0),
     Case(
         "transform 10k rows against 50k",
         lambda: new_and_old(50_000, 10_000),
         {"sklearn-extra-ml": place_ours, "openTSNE": place_open_tsne},
         place_quality,
-        repeats=1,
+        repeats=3,
+        peer_repeats=1,
     ),
     *(
         Case(
