@@ -147,7 +147,7 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
     kl_divergence_ : float
         Kullback-Leibler divergence of the map, in nats, without exaggeration. Its normaliser is
-        computed from all pairs up to 5,000 rows.
+        computed from all pairs up to 20,000 rows.
 
     kl_history_ : ndarray of shape (n_checks, 2)
         Iteration and divergence (before the iteration's step) every 50 iterations, without
