@@ -46,7 +46,8 @@ class Case:
     make: Callable[[], dict]
     contenders: dict[str, Callable]
     quality: Callable[[dict, object], dict]
-    repeats: int = 5
+    repeats: int = 5  # 0: the first run is the measurement
+    peer_repeats: int | None = None  # of all but ours, for peers that take minutes
     timeout: float = 600.0
     note: str = ""
     peer_repeats: int | None = None
@@ -79,7 +80,7 @@ def work(module, case_name, contender, repeats):
         result = run(data)
         seconds.append(time.perf_counter() - start)
     return {
-        "seconds": seconds,
+        "seconds": seconds or [first],
         "first_seconds": first,
         "memory_mib": memory,
         "quality": {k: float(v) for k, v in case.quality(data, result).items()},

@@ -2,9 +2,9 @@
 Fifty thousand rows
 ===================
 
-Fifty thousand images of digits, made from the 1,797 of scikit-learn by small shifts and turns, are mapped
-with 15 uniform neighbours and 500 iterations: a few seconds on two cores. The default (90 neighbours, 1000
-iterations) takes about twice as long and draws the same islands.
+Fifty thousand images of digits, made from the 1,797 of scikit-learn by small shifts and turns, are
+mapped with 15 uniform neighbours and 500 iterations: a few seconds on two cores. The default (90
+neighbours, 1000 iterations) takes about three times as long and draws the same islands.
 """
 
 # %%

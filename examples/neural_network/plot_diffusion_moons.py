@@ -39,7 +39,9 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=Tr
 for ax, sigma in zip(axes, (0.15, 1.0), strict=True):
     way = model.set_params(denoise_sigma=sigma).predict(points) - points
     ax.scatter(*X.T, s=4, color="0.8")
-    ax.quiver(*points.T, *way.T, np.hypot(*way.T), angles="xy", scale_units="xy", scale=1.5, width=0.004)
+    ax.quiver(
+        *points.T, *way.T, np.hypot(*way.T), angles="xy", scale_units="xy", scale=1.5, width=0.004
+    )
     ax.set_title(f"noise of {sigma} standard deviations")
 plt.show()
 

@@ -54,7 +54,9 @@ def split(frame):
 
 
 score = train_on_synthetic_score(*split(synthetic), *split(table), *split(held_out))
-print(f"F1 after synthetic rows {score.synthetic.mean():.3f}, after real rows {score.real.mean():.3f}")
+print(
+    f"F1 after synthetic rows {score.synthetic.mean():.3f}, after real rows {score.real.mean():.3f}"
+)
 
 # %%
 # And is it private, or does it repeat patients? The nearest patient should be as often one of the

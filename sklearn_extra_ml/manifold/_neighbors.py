@@ -36,8 +36,7 @@ def find_neighbors(X, k, metric, metric_params, n_jobs, n_threads):
     if metric == "precomputed" and not sparse.issparse(X):
         return _nearest_in_rows(lambda first, last: X[first:last], n, k)
     if metric == "precomputed":
-        search = NearestNeighbors(n_neighbors=k, metric="precomputed").fit(X)
-        return _by_number(*search.kneighbors())
+        return _by_number(*_nearest_in_graph(X, k, np.arange(n)))
     measure = Metric(metric, metric_params, X, n_jobs)
     if measure.tree_name is not None and not sparse.issparse(X):
         return _from_tree(measure, measure.embed(X, keep_float32=True), k, n_threads)
@@ -69,8 +68,7 @@ def neighbors_of_new(X_new, X, k, metric, metric_params, n_jobs, n_threads):
         rows = np.argpartition(X_new, k - 1, axis=1)[:, :k]
         distances = np.take_along_axis(X_new, rows, axis=1)
     elif metric == "precomputed":
-        search = NearestNeighbors(n_neighbors=k, metric="precomputed")
-        distances, rows = search.fit(sparse.csr_array((X_new.shape[1],) * 2)).kneighbors(X_new)
+        distances, rows = _nearest_in_graph(X_new, k, np.full(X_new.shape[0], -1))
     else:
         measure = Metric(metric, metric_params, X, n_jobs)
         if measure.tree_name is not None and not sparse.issparse(X):
@@ -121,6 +119,28 @@ def _nearest_in_rows(distances_of, n, k):
         neighbors[first : first + len(block)] = chosen
         sq[first : first + len(block)] = np.take_along_axis(block, chosen, axis=1)
     return Neighborhoods(np.square(sq, out=sq), neighbors, np.arange(n, dtype=np.int32))
+
+
+def _nearest_in_graph(graph, k, own):
+    """Return the `k` smallest entries of each row of a CSR matrix, and their columns.
+
+    Zeros that are stored count; a column that is the row itself (`own`) does not.
+    """
+    n = graph.shape[0]
+    rows = np.repeat(np.arange(n), np.diff(graph.indptr))
+    other = graph.indices != own[rows]
+    rows, columns, data = rows[other], graph.indices[other], graph.data[other]
+    counts = np.bincount(rows, minlength=n)
+    if counts.min() < k:
+        row = int(np.argmin(counts))
+        raise ValueError(
+            f"Row {row} of the graph holds distances to {counts[row]} other rows, but {k} "
+            "neighbours are needed. Store more, or lower `perplexity` or `n_neighbors`."
+        )
+    order = np.lexsort((data, rows))
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    chosen = order[first[:, None] + np.arange(k)]
+    return data[chosen], columns[chosen]
 
 
 def _by_number(distances, rows):

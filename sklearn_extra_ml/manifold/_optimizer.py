@@ -22,7 +22,7 @@ from ._repulsion import FAR, ExactRepulsion
 __all__ = ["CHECK", "Descent", "Phase", "descend", "kl_divergence"]
 
 CHECK = 50  # iterations between two looks at the divergence
-EXACT_KL = 5000  # up to so many rows the final divergence is computed from all pairs
+EXACT_KL = 20_000  # up to so many rows the final divergence is computed from all pairs
 _REORDER = 4096  # from so many rows on, points are sorted along a curve between phases
 
 
@@ -86,7 +86,7 @@ def descend(graph, positions, repulsion, phases, *, dof, max_step, min_grad_norm
     graph : Graph
     positions : ndarray of shape (n, n_components), float32
         By row of the data.
-    repulsion : object with `forces(y, n, out)`
+    repulsion : object with `forces(y, n, out)` and `normaliser(y, n)`
     phases : list of Phase
     dof : float
     max_step : float
@@ -155,7 +155,7 @@ def kl_divergence(graph, y, repulsion, dof, n_threads, entropy):
     n = graph.n_rows
     if n <= EXACT_KL:
         repulsion = ExactRepulsion(dof, n_threads)
-    Z = max(repulsion.forces(y, n, np.empty_like(y)), np.finfo(np.float64).tiny)
+    Z = max(repulsion.normaliser(y, n), np.finfo(np.float64).tiny)
     edges = (graph.indptr, graph.target, graph.weight)
     return entropy + _moving_part(edges, y, dof, Z, n_threads)
 

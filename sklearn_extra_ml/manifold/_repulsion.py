@@ -64,7 +64,15 @@ def padded(n):
     return -(-n // _tsne_gradient.PAD) * _tsne_gradient.PAD
 
 
-class ExactRepulsion:
+class _Repulsion:
+    """What all ways share."""
+
+    def normaliser(self, y, n):
+        """Return Z of the points `y` (n_components, stride)."""
+        return self.forces(y, n, np.empty_like(y))
+
+
+class ExactRepulsion(_Repulsion):
     """All pairs: O(n^2), any number of components."""
 
     def __init__(self, dof, n_threads):
@@ -87,7 +95,7 @@ class ExactRepulsion:
         )
 
 
-class TreeRepulsion:
+class TreeRepulsion(_Repulsion):
     """Barnes and Hut: O(n log n), up to three components, any spread of the points."""
 
     def __init__(self, dof, n_threads, angle=0.5):
@@ -151,7 +159,7 @@ def _take(y, order):
     return out
 
 
-class GridRepulsion:
+class GridRepulsion(_Repulsion):
     """Fourier transforms on a grid: O(n) and the area of the embedding, one or two components."""
 
     def __init__(self, dof, n_threads, angle=0.5):
@@ -162,22 +170,23 @@ class GridRepulsion:
 
     def forces(self, y, n, out):
         """Write the repulsion among the points `y` (1 or 2, stride) and return Z."""
+        return self._either(y, n, out)
+
+    def _either(self, y, n, out, prefers_tree=None):
+        """The forces by the grid, or by the tree where it must be or is preferred."""
         points = y[:, :n]
         low, high = points.min(axis=1), points.max(axis=1)
         if (high - low).max() < COMPACT * self._scale:
             out[:, :n] = n * (points - points.mean(axis=1, dtype=np.float64)[:, None])
             return float(n) * (n - 1)
         plan = self._plan(high - low)
-        if plan is None or self._prefers_tree(plan, n):
+        if plan is None or (prefers_tree is not None and prefers_tree(plan, n)):
             return self._wide.forces(y, n, out)
         geometry = self._geometry(plan, low, high)
         order = np.empty(n, dtype=np.int32)
         potential = self._solve(geometry, y, n, order)
         value = np.empty(n, dtype=np.float32)
         return _tsne_grid.gather(geometry, y, n, order, potential, True, self.n_threads, out, value)
-
-    def _prefers_tree(self, plan, n):
-        return False
 
     def freeze(self, y, n):
         """Keep the points as charges for `at`."""
@@ -258,6 +267,14 @@ class GridRepulsion:
 
 class AdaptiveRepulsion(GridRepulsion):
     """In each iteration the cheaper of tree and grid, by a fixed formula."""
+
+    def normaliser(self, y, n):
+        """Return Z of the points `y` (1 or 2, stride), by the grid: the more exact way."""
+        return super().forces(y, n, np.empty_like(y))
+
+    def forces(self, y, n, out):
+        """Write the repulsion among the points `y` (1 or 2, stride) and return Z."""
+        return self._either(y, n, out, self._prefers_tree)
 
     def _prefers_tree(self, plan, n):
         _, _, size = plan

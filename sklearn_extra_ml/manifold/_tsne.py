@@ -147,7 +147,7 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
     kl_divergence_ : float
         Kullback-Leibler divergence of the map, in nats, without exaggeration. Its normaliser is
-        computed from all pairs up to 5,000 rows.
+        computed from all pairs up to 20,000 rows.
 
     kl_history_ : ndarray of shape (n_checks, 2)
         Iteration and divergence (before the iteration's step) every 50 iterations, without
@@ -372,7 +372,8 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
         """Place rows on the map; the fitted rows do not move.
 
         Each row is placed on its own: what else is in the call has no influence. A row equal to a
-        fitted one gets that one's position (of the first, if there are several).
+        fitted one gets that one's position (of the first, if there are several; with given distances,
+        a distance of 0 tells, and with given similarities nothing does).
 
         Parameters
         ----------

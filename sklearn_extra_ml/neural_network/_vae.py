@@ -416,7 +416,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         together they are even, because an error that all rows share would not average out.
         """
         torch = import_torch()
-        engine = torch.quasirandom.SobolEngine(self._n_features_out, scramble=True, seed=_NOISE_SEED)
+        engine = torch.quasirandom.SobolEngine(
+            self._n_features_out, scramble=True, seed=_NOISE_SEED
+        )
         uniform = engine.draw(n_draws, dtype=torch.float64).clamp(1e-9, 1 - 1e-9)
         return torch.special.ndtri(uniform).float().to(self.net_.device)
 

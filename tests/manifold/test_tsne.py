@@ -313,6 +313,12 @@ def test_bad_input_is_refused(options, X, message):
         TSNE(**options).fit(X)
 
 
+def test_graph_with_too_few_neighbours_is_refused():
+    graph = kneighbors_graph(np.arange(40.0)[:, None], 5, mode="distance")
+    with pytest.raises(ValueError, match="n_neighbors"):
+        TSNE(metric="precomputed", init="random", perplexity=10).fit(graph)
+
+
 def test_exact_refuses_a_sparse_graph():
     graph = kneighbors_graph(np.arange(40.0)[:, None], 35, mode="distance")
     with pytest.raises(TypeError, match="dense"):

@@ -221,3 +221,13 @@ def test_exact_descent_equals_the_reference(n_components, dof, rng):
     np.testing.assert_allclose(
         found.kl, reference.kl_divergence(P, found.embedding, dof), rtol=1e-5
     )
+
+
+def test_normaliser_of_many_rows_is_the_grids(rng):
+    Y = disk(rng, 3000, 100.0)
+    y = soa(Y, _repulsion.FAR)
+    repulsion = _repulsion.AdaptiveRepulsion(1.0, 2)
+    Z_tree = repulsion.forces(y, len(Y), np.zeros_like(y))
+    Z_expected = reference.forces(Y, 1.0)[1]
+    assert abs(repulsion.normaliser(y, len(Y)) - Z_expected) < 1e-4 * Z_expected
+    assert 1e-4 * Z_expected < abs(Z_tree - Z_expected) < 0.01 * Z_expected
