@@ -84,8 +84,9 @@ class DiffusionModel(
     n_ode_steps : int, default=32
         Runge-Kutta steps of `score_samples`, `transform` and `inverse_transform`, four evaluations each.
 
-    n_resample : int, default=10
-        Times that `impute` takes each step, so that what it draws agrees with what is known.
+    n_resample : int, default=20
+        Times that `impute` takes each step, so that what it draws agrees with what is known. With few,
+        some rows fall between two modes.
 
     standardize : {"column", "global", "quantile"} or False, default="column"
         How numbers are scaled: each column; all columns by one scale (images); each column's
@@ -264,7 +265,7 @@ class DiffusionModel(
         sigma_max=80.0,
         denoise_sigma=0.5,
         n_ode_steps=32,
-        n_resample=10,
+        n_resample=20,
         standardize="column",
         categorical_features="from_dtype",
         categorical_encoding="onehot",
@@ -631,12 +632,13 @@ class DiffusionModel(
     def _impute_rows(self, known, y, random_state, n_steps, watch):
         """Return levels and encoded rows with their NaN drawn."""
         torch = import_torch()
-        from .._torch._solvers import karras_sigmas, repaint
+        from .._torch._solvers import even_sigmas, repaint
 
         self._check_n(len(known), n_steps)
         n_levels = _IMPUTE_LEVELS * self.n_sampling_steps if n_steps is None else n_steps
         low, high = self._range()
-        sigmas = karras_sigmas(n_levels, max(low, _IMPUTE_RANGE[0]), min(high, _IMPUTE_RANGE[1]))
+        levels = even_sigmas(n_levels, max(low, _IMPUTE_RANGE[0]), min(high, _IMPUTE_RANGE[1]))
+        sigmas = np.append(levels, 0.0)
         mask = (~np.isnan(known)).astype(np.float32)
         known = np.nan_to_num(known).astype(np.float32)
         context = self._contexts_to_sample(len(known), y, random_state)
