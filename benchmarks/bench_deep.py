@@ -1,10 +1,11 @@
 """The training core against hand-written PyTorch loops and bare skorch: the same network and data.
 
-Each trains an autoencoder 64-256-128-8-128-256-64 for 10 epochs of batches of 256; all start from the same
-weights and use AdamW at a constant rate. Times are of the whole fit.
+Each trains an autoencoder 64-256-128-8-128-256-64 for 10 epochs of batches of 256; all start from the
+same weights and use AdamW at a constant rate. Times are of the whole fit.
 """
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 from runner import Case
@@ -28,7 +29,7 @@ def network():
 
     torch.manual_seed(0)
     layers = []
-    for i, (n_in, n_out) in enumerate(zip(SIZES[:-1], SIZES[1:], strict=True)):
+    for i, (n_in, n_out) in enumerate(pairwise(SIZES)):
         layers.append(torch.nn.Linear(n_in, n_out))
         if i not in (2, 5):
             layers.append(torch.nn.SiLU())

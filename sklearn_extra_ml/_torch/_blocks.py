@@ -1,6 +1,7 @@
 """Building blocks of the networks: initialisation, perceptrons, residual and convolutional blocks."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -53,7 +54,7 @@ def mlp(sizes, activation, *, normalization=None, dropout=0.0):
     Each hidden layer is linear, then normalisation ("batch", "layer" or None), activation, dropout.
     """
     layers = []
-    for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for n_in, n_out in pairwise(sizes[:-1]):
         layers.append(linear(n_in, n_out, activation))
         layers += normalization_layer(normalization, n_out)
         layers.append(ACTIVATIONS[activation]())

@@ -32,12 +32,12 @@ def resolve_device(device):
     Raises `ValueError` for a device that torch does not know or this machine does not have.
     """
     torch = import_torch()
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if isinstance(device, str) and device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     here = ["'cpu'", *(f"'cuda:{i}'" for i in range(torch.cuda.device_count()))]
     try:
-        resolved = torch.device(device)
-        torch.empty(0, device=resolved)
+        # with its number: torch takes "cuda" and "cuda:0" for different devices
+        resolved = torch.empty(0, device=torch.device(device)).device
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise bad_value(
             "device",

@@ -526,6 +526,8 @@ class FastNet(skorch.NeuralNet):
                 self._modules_with_weights(), self.best_["states"], strict=True
             ):
                 module.load_state_dict(state)
+        for parameter in self.module_.parameters():
+            parameter.grad = None  # a graph's gradients would hold its memory
         self._drop_transients()
 
     def _drop_transients(self):

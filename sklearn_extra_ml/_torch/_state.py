@@ -135,7 +135,7 @@ def load_model(path):
     try:
         with safetensors.safe_open(os.fspath(path), framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except safetensors.SafetensorError as error:
         raise bad_value(
             "path", str(path), "is no safetensors file", "what `save` wrote", "Check the path."

@@ -32,8 +32,8 @@ class BaseAutoEncoder(BaseDeep):
 
     def _train_on(self, X, *, partial=False):
         """Standardise and train; return the standardised rows."""
-        first = not (partial and hasattr(self, "net_"))
-        X = self._validate_rows(X, reset=first)
+        goes_on = (partial or self.warm_start) and hasattr(self, "net_")
+        X = self._validate_rows(X, reset=not goes_on)
         if self.noise == "masking" and self.noise_scale > 1:
             raise bad_value(
                 "noise_scale",
@@ -42,7 +42,7 @@ class BaseAutoEncoder(BaseDeep):
                 "0 to 1",
                 "Lower it.",
             )
-        if first and not (self.warm_start and hasattr(self, "net_")):
+        if not goes_on:
             self._standardizer = Standardizer(self.standardize).fit(X)
         rows = self._standardizer.transform(X)
         self._fit_net(rows, partial=partial)

@@ -380,8 +380,8 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
             raise bad_value(
                 "path",
                 str(path),
-                f"holds a {content['class']}",
-                f"a {cls.__name__}",
+                f"is a model of class {content['class']}",
+                f"class {cls.__name__}",
                 f"Call {content['class']}.load.",
             )
         if "module" in content["given"] and "module" not in parameters:

@@ -16,25 +16,116 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
+    validate_data,
 )
 
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._device import import_torch
 from .._torch._scaling import Standardizer
+from .._torch._table import TableEncoder, is_frame
 from ._autoencoder import check_image_shape, require_methods
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
+from ._docs import VAE_CONTRACT, shared_docs
 
 _NOISE_SEED = 0  # of `score_samples` and `impute`: the same draws for every row and call
 _VARIANCE_DRAWS = 8
 
 
+@shared_docs(VAE_CONTRACT)
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDeep):
+    """Variational autoencoder: a density over rows, with a code of few numbers.
+
+    Learns p(x) as a mixture over codes z ~ N(0, I) of what a decoder makes of them. Codes
+    (`transform`), new rows (`sample`, by class when fitted with classes), a log-density
+    (`score_samples`), and missing entries (`impute`) come from one model. With
+    ``hidden_layer_sizes=()`` it is probabilistic PCA.
+
+    `DiffusionModel` gives better samples and densities for more time; a Gaussian mixture is enough
+    for few features.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Numbers in the code.
+
+    likelihood : {"gaussian", "bernoulli", "mixed"}, default="gaussian"
+        What the decoder describes. "gaussian": real features, all with one variance, which is learnt
+        (in units of the standardised data). "bernoulli": features in [0, 1]. "mixed": tables with
+        numbers, categories and missing entries; frames come back as frames of the same dtypes.
+
+    beta : float, default=1.0
+        Weight of the Kullback-Leibler term. 1 is a bound of the likelihood; more makes codes more
+        independent, less makes reconstructions sharper and samples worse.
+
+    kl_warmup : float in [0, 1], default=0.0
+        Share of the training in which that weight rises from 0: keeps numbers of the code in use
+        that would be given up early.
+
+    conditional : bool or "auto", default="auto"
+        Whether the decoder is told the class of each row, so that the code need not hold it and
+        `sample` can draw by class. "auto": if `fit` gets a y of classes. Set False where the code is
+        to be classified, in a pipeline for instance.
+
+    categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
+        With ``likelihood="mixed"``, which columns hold categories: names, positions or a mask.
+        "from_dtype": strings, booleans and categories of a frame; no column of an array.
+
+    n_importance_samples : int, default=64
+        Draws per row in `score_samples` and `impute`: more make the bound of the log-density
+        tighter, in proportionate time.
+
+    %network%
+
+    standardize : {"global", "column", False}, default="global"
+        Centre the columns and divide them by one scale; or by a scale each; or neither. Not used for
+        ``likelihood="bernoulli"``. Tables of unlike columns want "column".
+
+    %training%
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,) or None
+        The classes that the decoder is told.
+
+    %attributes%
+
+    See Also
+    --------
+    AutoEncoder : A code without a density.
+    sklearn.mixture.GaussianMixture : A density for few features.
+
+    Notes
+    -----
+    `score_samples` uses the same draws for every row and call, so that the score of a row does not
+    depend on the rows beside it.
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014), Auto-encoding variational Bayes, ICLR.
+    .. [2] Burda, Grosse and Salakhutdinov (2016), Importance weighted autoencoders, ICLR: the bound.
+    .. [3] Rybkin, Daniilidis and Levine (2021), Simple and effective VAE training with calibrated
+       decoders, ICML: the variance.
+    .. [4] Mattei and Frellsen (2019), MIWAE, ICML: imputation.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_extra_ml.neural_network import VAE
+    >>> X, y = load_digits(return_X_y=True)
+    >>> vae = VAE(n_components=8, max_iter=20, random_state=0).fit(X, y)
+    >>> vae.sample(3, y=7).shape
+    (3, 64)
+    >>> vae.transform(X).shape
+    (1797, 8)
+    """
+
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "likelihood": [StrOptions({"gaussian", "bernoulli", "mixed"})],
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [Interval(Real, 0, 1, closed="both")],
         "conditional": [StrOptions({"auto"}), "boolean"],
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
         **NETWORK_CONSTRAINTS,
         "image_shape": ["array-like", None],
@@ -50,6 +141,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         beta=1.0,
         kl_warmup=0.0,
         conditional="auto",
+        categorical_features="from_dtype",
         n_importance_samples=64,
         hidden_layer_sizes=(256, 128),
         activation="silu",
@@ -86,6 +178,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         self.beta = beta
         self.kl_warmup = kl_warmup
         self.conditional = conditional
+        self.categorical_features = categorical_features
         self.n_importance_samples = n_importance_samples
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -122,23 +215,78 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
+        """Train on `X`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Training data; missing entries only with ``likelihood="mixed"``.
+
+        y : array-like of shape (n_samples,), default=None
+            Classes, see `conditional`.
+
+        Returns
+        -------
+        self : object
+        """
         return self._train_on(X, y, partial=False)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, classes=None):
+        """Train for one pass over `X`, from where the last call ended, at a constant rate.
+
+        The first call also sets scales, levels of categories and classes.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Training data.
+
+        y : array-like of shape (n_samples,), default=None
+            Classes, see `conditional`.
+
+        classes : array-like, default=None
+            All classes that later calls may bring; those of `y` by default.
+
+        Returns
+        -------
+        self : object
+        """
         return self._train_on(X, y, partial=True, classes=classes)
 
     def _train_on(self, X, y, *, partial, classes=None):
         goes_on = (partial or self.warm_start) and hasattr(self, "net_")
-        X = self._validate_rows(X, reset=not (partial and goes_on))
+        X = self._check_rows(X, reset=not goes_on)
         labels = self._labels(X, y, classes, goes_on)
         if not goes_on:
-            kind = False if self.likelihood == "bernoulli" else self.standardize
-            self._standardizer = Standardizer(kind).fit(X)
+            self._encoder = self._new_encoder().fit(X)
+        self._fit_net(self._encode(X), labels, partial=partial)
+        return self
+
+    def _new_encoder(self):
+        if self.likelihood == "mixed":
+            return TableEncoder(self.standardize, self.categorical_features)
+        return Standardizer(False if self.likelihood == "bernoulli" else self.standardize)
+
+    def _check_rows(self, X, *, reset, missing=False):
+        """Return X checked: a frame as it is for tables, else a float array."""
+        if self.likelihood == "mixed" and is_frame(X):
+            validate_data(self, X, skip_check_array=True, reset=reset)
+            if 0 in X.shape:
+                raise ValueError(
+                    f"Found array with shape {tuple(X.shape)}, while a minimum of 1 sample and 1 "
+                    "feature is required. Pass a frame with rows."
+                )
+            return X
+        finite = "allow-nan" if missing or self.likelihood == "mixed" else True
+        X = self._validate_rows(X, reset=reset, ensure_all_finite=finite)
         if self.likelihood == "bernoulli":
             _check_unit_interval(X)
-        self._fit_net(self._standardizer.transform(X), labels, partial=partial)
-        return self
+        return X
+
+    def _encode(self, X):
+        """Return float32 rows; missing numbers of a table are 0, their mean."""
+        return np.nan_to_num(self._encoder.transform(X).astype(np.float32, copy=False))
 
     def _labels(self, X, y, classes, goes_on):
         """Return class numbers, or None; learn `classes_` and their shares on the first fit."""
@@ -184,7 +332,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         unknown = self.classes_[numbers] != y
         if np.any(unknown):
             raise ValueError(
-                f"`y` holds {np.asarray(y)[unknown][0]!r}, which was not seen in `fit`. Allowed: "
+                f"`y` holds {np.asarray(y)[unknown].tolist()[0]!r}, which was not seen in `fit`. Allowed: "
                 f"{self.classes_.tolist()}."
             )
         return numbers.astype(np.int64)
@@ -193,8 +341,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         torch = import_torch()
         from . import _vae_net as nets
 
-        kinds = {"gaussian": nets.GaussianObservation, "bernoulli": nets.BernoulliObservation}
-        observation = kinds[self.likelihood](n_in)
+        observation = self._observation(n_in)
         log_prior = None
         if self._log_prior is not None:
             log_prior = torch.tensor(self._log_prior, dtype=torch.float32)
@@ -215,6 +362,21 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             {"normalization": self.normalization, "dropout": self.dropout},
         )
         return nets.VAENet(encoder, decoder, observation, self.n_components, **loss)
+
+    def _observation(self, n_in):
+        """Return the torch module of p(x | output)."""
+        from . import _vae_net as nets
+
+        if self.likelihood == "gaussian":
+            return nets.GaussianObservation(n_in)
+        if self.likelihood == "bernoulli":
+            return nets.BernoulliObservation(n_in)
+        table = self._encoder
+        if not len(table.kept) and not table.categorical:
+            return nets.MixedObservation(n_in, ([], [], []), [])  # a constant: nothing to tell
+        gaps = (table.gappy, table.gap_mean, table.gap_scale)
+        codes = [column["codes"] for column in table.categorical]
+        return nets.MixedObservation(len(table.kept), gaps, codes)
 
     def _check_module(self, module, rows, context):
         if self.module is None:
@@ -238,35 +400,62 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
 
     def _after_training(self, rows, context):
         """Set the Gaussian variance to its best value, the mean squared error over all rows."""
-        if self.likelihood != "gaussian":
+        if self.likelihood == "bernoulli":
             return
         noise = self._noise(_VARIANCE_DRAWS)
-        errors = self._apply("expected_squared_error", rows, context, noise=noise)
-        variance = max(float(errors.mean(dtype=np.float64)), 1e-6)
+        errors, counts = self._apply("squared_errors", rows, context, noise=noise)
+        mean = errors.sum(dtype=np.float64) / max(counts.sum(dtype=np.float64), 1.0)
+        variance = max(float(mean), 1e-6)
         for module in self.net_._modules_with_weights():
             module.observation.variance.fill_(variance)
 
     def _noise(self, n_draws):
-        """Return standard normal draws (n_draws, n_components), the same in every call."""
+        """Return standard normal draws (n_draws, n_components), the same in every call.
+
+        Scrambled Sobol points: each is distributed as it should be, so the bound stays a bound, and
+        together they are even, because an error that all rows share would not average out.
+        """
         torch = import_torch()
-        generator = torch.Generator().manual_seed(_NOISE_SEED)
-        noise = torch.randn(n_draws, self._n_features_out, generator=generator)
-        return noise.to(self.net_.device)
+        engine = torch.quasirandom.SobolEngine(self._n_features_out, scramble=True, seed=_NOISE_SEED)
+        uniform = engine.draw(n_draws, dtype=torch.float64).clamp(1e-9, 1 - 1e-9)
+        return torch.special.ndtri(uniform).float().to(self.net_.device)
 
     # --- inference ---
 
-    def _rows(self, X, **options):
+    def _rows(self, X):
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False, **options)
-        if self.likelihood == "bernoulli":
-            _check_unit_interval(X)
-        return self._standardizer.transform(X)
+        return self._encode(self._check_rows(X, reset=False))
 
     def transform(self, X):
+        """Return the mean of the posterior q(z | x) of each row: its code.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        Z : float32 ndarray of shape (n_samples, n_components)
+        """
         rows = self._rows(X)
         return self._apply("encode", rows)
 
     def inverse_transform(self, X, y=None):
+        """Return the mean row that the decoder makes of each code.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+
+        y : class or array-like of shape (n_samples,), default=None
+            Class of each row; None averages over the classes' shares.
+
+        Returns
+        -------
+        X_original : ndarray or frame of shape (n_samples, n_features)
+        """
         check_is_fitted(self)
         Z = check_array(X, dtype=np.float32, input_name="X")
         if Z.shape[1] != self._n_features_out:
@@ -275,21 +464,87 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
                 "`transform` returned. Pass codes."
             )
         labels = self._given_labels(y, len(Z))
-        return self._standardizer.inverse_transform(self._apply("decode", Z, labels))
+        return self._encoder.inverse_transform(self._apply("decode", Z, labels))
 
     def predict(self, X):
+        """Return the reconstruction of each row at the mean of its posterior.
+
+        By the class that explains the row best, where the model knows classes.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_restored : ndarray or frame of shape (n_samples, n_features)
+        """
         rows = self._rows(X)
-        return self._standardizer.inverse_transform(self._apply("forward", rows))
+        return self._encoder.inverse_transform(self._apply("forward", rows))
 
     def score_samples(self, X):
-        rows = self._rows(X)
+        """Return a lower bound of the log-density of each row, in nats and units of `X`.
+
+        The importance-weighted bound; it rises with `n_importance_samples` towards log p(x).
+        Classes are summed out. Categories and missing entries count with their log-probability.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : float32 ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        X = self._check_rows(X, reset=False)
+        encoded = self._encoder.transform(X)
+        rows = np.nan_to_num(encoded.astype(np.float32, copy=False))
         bound = self._apply("bound", rows, noise=self._noise(self.n_importance_samples))
-        return bound + np.float32(self._standardizer.log_jacobian)
+        if self.likelihood != "mixed":
+            return bound + np.float32(self._encoder.log_jacobian)
+        kept = self._encoder.kept
+        seen = ~np.isnan(encoded[:, : len(kept)])  # missing numbers have no density
+        return bound - (seen @ np.log(self._encoder.scale[kept])).astype(np.float32)
 
     def score(self, X, y=None):
+        """Return the mean of `score_samples`: what a grid search maximises.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        score : float
+            Nats a row.
+        """
         return float(self.score_samples(X).mean(dtype=np.float64))
 
     def sample(self, n_samples=1, y=None, random_state=None):
+        """Draw new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+
+        y : class or array-like of shape (n_samples,), default=None
+            Class to draw, one for all or one for each; None draws classes by their shares.
+
+        random_state : int, RandomState instance or None, default=None
+            None: the estimator's `random_state`.
+
+        Returns
+        -------
+        X : ndarray or frame of shape (n_samples, n_features)
+        """
         check_is_fitted(self)
         torch = import_torch()
         if not isinstance(n_samples, Integral) or n_samples < 1:
@@ -304,7 +559,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             labels = torch.multinomial(shares, n_samples, True, generator=generator).numpy()
         Z = torch.randn(n_samples, self._n_features_out, generator=generator).numpy()
         rows = self._apply("draw", Z, labels, generator=generator)
-        return self._standardizer.inverse_transform(rows)
+        return self._encoder.inverse_transform(rows)
 
     def _given_labels(self, y, n):
         """Return class numbers for `y`, one class or one for each of n rows; None without."""
@@ -321,14 +576,42 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         return self._class_numbers(y)
 
     def impute(self, X, n_steps=10):
+        """Return `X` with each missing entry replaced by its mean given the rest of the row.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows; NaN (in a frame, any missing value) marks what to fill.
+
+        n_steps : int, default=10
+            How often the code is inferred anew from the filled row.
+
+        Returns
+        -------
+        X_filled : ndarray or frame of shape (n_samples, n_features)
+            Observed entries are left as they are (arrays: as float32). A category is the likeliest.
+        """
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False, ensure_all_finite="allow-nan")
-        missing = np.isnan(X)
-        rows = self._standardizer.transform(np.where(missing, self._standardizer.mean, X))
-        mask = (~missing).astype(np.float32)
+        X = self._check_rows(X, reset=False, missing=True)
         noise = self._noise(self.n_importance_samples)
-        filled = self._apply("impute", rows, mask, noise=noise, n_steps=n_steps)
-        return np.where(missing, self._standardizer.inverse_transform(filled), X.astype(np.float32))
+        options = {"noise": noise, "n_steps": n_steps}
+        if self.likelihood == "mixed":
+            encoded = self._encoder.transform(X, to_impute=True)
+        else:
+            encoded = self._encoder.transform(X)
+        missing = np.isnan(encoded)
+        rows = np.nan_to_num(encoded.astype(np.float32, copy=False))
+        filled = self._apply("impute", rows, (~missing).astype(np.float32), **options)
+        if self.likelihood == "mixed":
+            filled = np.where(missing, filled, encoded)
+            return self._encoder.inverse_transform(
+                filled,
+                missing=False,
+                given=self._encoder.observed(X),
+                index=getattr(X, "index", None),
+            )
+        gaps = np.isnan(X)
+        return np.where(gaps, self._encoder.inverse_transform(filled), X.astype(np.float32))
 
     @property
     def _n_features_out(self):
@@ -337,11 +620,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.allow_nan = self.likelihood == "mixed"
         return tags
 
 
 def _check_unit_interval(X):
-    if X.size and (np.min(X) < 0 or np.max(X) > 1):
+    if np.nanmin(X, initial=0) < 0 or np.nanmax(X, initial=1) > 1:
         raise bad_value(
             "likelihood",
             "bernoulli",

@@ -33,19 +33,17 @@ class GaussianObservation(nn.Module):
         self.n_outputs = n_features
         self.register_buffer("variance", torch.ones(()))
 
-    def training_loss(self, output, X, mask=None):
+    def training_loss(self, output, X):
         """Minus the mean log-density at the best variance; remember that variance."""
-        squares = (output - X).square()
-        n = X.shape[1]
-        if mask is None:
-            variance = squares.mean().clamp_min(_MIN_VARIANCE)
-        else:
-            squares, n = squares * mask, mask.sum() / len(mask)
-            variance = (squares.sum() / mask.sum().clamp_min(1)).clamp_min(_MIN_VARIANCE)
+        return self._loss_at_best_variance(output, X, torch.ones_like(X))
+
+    def _loss_at_best_variance(self, output, X, mask):
+        squares = (output - X).square() * mask
+        n_seen = mask.sum()
+        variance = (squares.sum() / n_seen.clamp_min(1)).clamp_min(_MIN_VARIANCE).detach()
         with torch.no_grad():
             self.variance.lerp_(variance, _MOMENTUM)
-        fixed = variance.detach()
-        return 0.5 * (squares.sum(dim=1).mean() / fixed + n * (fixed.log() + _LOG_2PI))
+        return 0.5 * (squares.sum() / variance + n_seen * (variance.log() + _LOG_2PI)) / len(X)
 
     def log_prob(self, output, X, mask=None):
         """log p(X | output), summed over the features (those in `mask`, if given)."""
@@ -59,6 +57,10 @@ class GaussianObservation(nn.Module):
         noise = torch.randn(output.shape, generator=generator).to(output.device)
         return output + self.variance.sqrt() * noise
 
+    def squared_errors(self, output, X):
+        """Sum over the columns of the squared errors of each row, and how many they are."""
+        return (output - X).square().sum(dim=1), torch.full((len(X),), float(X.shape[1]))
+
 
 class BernoulliObservation(nn.Module):
     """Columns in [0, 1]; the decoder gives logits."""
@@ -67,8 +69,8 @@ class BernoulliObservation(nn.Module):
         super().__init__()
         self.n_outputs = n_features
 
-    def training_loss(self, output, X, mask=None):
-        return -self.log_prob(output, X, mask).mean()
+    def training_loss(self, output, X):
+        return -self.log_prob(output, X).mean()
 
     def log_prob(self, output, X, mask=None):
         # x * logit - softplus(logit), which needs no sigmoid
@@ -81,6 +83,107 @@ class BernoulliObservation(nn.Module):
     def sample(self, output, generator):
         uniform = torch.rand(output.shape, generator=generator).to(output.device)
         return (uniform < torch.sigmoid(output)).to(output.dtype)
+
+
+class MixedObservation(GaussianObservation):
+    """Rows that `TableEncoder` made: Gaussian numbers, Bernoulli gaps, categories by softmax.
+
+    Numbers that are missing have no density; that they are is told by their column of gaps.
+
+    Parameters
+    ----------
+    n_numbers : int
+        Columns of numbers.
+
+    gaps : tuple of three sequences
+        For each column that tells where a number is missing: which number; mean and scale that its
+        0 and 1 were standardised with.
+
+    codes : list of float arrays of shape (n_levels, n_levels)
+        For each column of categories, the points that stand for its levels.
+    """
+
+    def __init__(self, n_numbers, gaps, codes):
+        super().__init__(n_numbers)
+        which, mean, scale = gaps
+        self.n_numbers, self.n_gaps = n_numbers, len(which)
+        self.register_buffer("which", torch.as_tensor(which, dtype=torch.int64))
+        self.register_buffer("gap_mean", torch.as_tensor(mean, dtype=torch.float32))
+        self.register_buffer("gap_scale", torch.as_tensor(scale, dtype=torch.float32))
+        self.n_levels = [len(code) for code in codes]
+        for i, code in enumerate(codes):
+            self.register_buffer(f"codes{i}", torch.as_tensor(code, dtype=torch.float32))
+        self.n_outputs = n_numbers + self.n_gaps + sum(self.n_levels)
+
+    def _split(self, values):
+        """Numbers, gaps, and the block of each column of categories."""
+        parts = values.split([self.n_numbers, self.n_gaps, *self.n_levels], dim=-1)
+        return parts[0], parts[1], parts[2:]
+
+    def _targets(self, X):
+        """Numbers, gaps as 0 and 1, numbers' mask, and level numbers."""
+        numbers, gaps, blocks = self._split(X)
+        gaps = (gaps * self.gap_scale + self.gap_mean > 0.5).to(X.dtype)
+        seen = torch.ones_like(numbers)
+        seen[:, self.which] = 1 - gaps
+        levels = []
+        for i, block in enumerate(blocks):
+            codes = getattr(self, f"codes{i}")
+            levels.append((codes.square().sum(dim=1) - 2 * block @ codes.T).argmin(dim=1))
+        return numbers, gaps, seen, levels
+
+    def _log_prob_of_the_rest(self, output, X, mask=None):
+        """Gaps and categories."""
+        _, gaps, _, levels = self._targets(X)
+        _, gap_logits, blocks = self._split(output)
+        masks = self._split(torch.ones_like(X) if mask is None else mask)
+        total = ((gaps * gap_logits - F.softplus(gap_logits)) * masks[1]).sum(dim=-1)
+        for logits, level, seen in zip(blocks, levels, masks[2], strict=True):
+            index = level.expand(logits.shape[:-1])[..., None]
+            term = torch.log_softmax(logits, dim=-1).gather(-1, index)[..., 0]
+            total = total + term * seen[..., 0]
+        return total
+
+    def training_loss(self, output, X):
+        numbers, _, seen, _ = self._targets(X)
+        loss = self._loss_at_best_variance(output[..., : self.n_numbers], numbers, seen)
+        return loss - self._log_prob_of_the_rest(output, X).mean()
+
+    def log_prob(self, output, X, mask=None):
+        numbers, _, seen, _ = self._targets(X)
+        if mask is not None:
+            seen = seen * mask[..., : self.n_numbers]
+        density = super().log_prob(output[..., : self.n_numbers], numbers, seen)
+        return density + self._log_prob_of_the_rest(output, X, mask)
+
+    def mean(self, output):
+        numbers, gap_logits, blocks = self._split(output)
+        gaps = (torch.sigmoid(gap_logits) - self.gap_mean) / self.gap_scale
+        return torch.cat([numbers, gaps, *self._expected_codes(blocks)], dim=-1)
+
+    def _expected_codes(self, blocks):
+        # the nearest code to an expected code is that of the likeliest level
+        return [
+            torch.softmax(logits, dim=-1) @ getattr(self, f"codes{i}")
+            for i, logits in enumerate(blocks)
+        ]
+
+    def sample(self, output, generator):
+        numbers, gap_logits, blocks = self._split(output)
+        numbers = super().sample(numbers, generator)
+        uniform = torch.rand(gap_logits.shape, generator=generator).to(output.device)
+        gaps = ((uniform < torch.sigmoid(gap_logits)).float() - self.gap_mean) / self.gap_scale
+        drawn = []
+        for i, logits in enumerate(blocks):
+            shares = torch.softmax(logits, dim=-1).cpu()
+            level = torch.multinomial(shares, 1, generator=generator)[:, 0].to(output.device)
+            drawn.append(getattr(self, f"codes{i}")[level])
+        return torch.cat([numbers, gaps, *drawn], dim=-1)
+
+    def squared_errors(self, output, X):
+        numbers, _, seen, _ = self._targets(X)
+        squares = (output[..., : self.n_numbers] - numbers).square() * seen
+        return squares.sum(dim=1), seen.sum(dim=1)
 
 
 class VAENet(nn.Module):
@@ -206,14 +309,15 @@ class VAENet(nn.Module):
         """Draw rows from p(x | z, y)."""
         return self.observation.sample(self.output(Z, y), generator)
 
-    def expected_squared_error(self, X, y=None, noise=None):
-        """Mean over features of E_q (x - decoder)^2 for each row."""
+    def squared_errors(self, X, y=None, *, noise):
+        """Squared errors of the numbers of each row, averaged over draws, and how many they are."""
         mean, log_var = self.posterior(X)
-        total = 0
-        for draw in noise:
-            Z = mean + (0.5 * log_var).exp() * draw
-            total = total + (self.output(Z, y) - X).square().mean(dim=1)
-        return total / len(noise)
+        parts = [
+            self.observation.squared_errors(self.output(mean + (0.5 * log_var).exp() * draw, y), X)
+            for draw in noise
+        ]
+        total, count = (torch.stack(part).mean(dim=0) for part in zip(*parts, strict=True))
+        return total, count.to(total.device)
 
 
 class _GivenEncoder(nn.Module):
