@@ -1,14 +1,15 @@
-"""HDBSCAN: the whole fit against scikit-learn, hdbscan and fast_hdbscan.
+"""HDBSCAN: the whole fit against scikit-learn, hdbscan and fast_hdbscan; and against the spanning tree
+alone of quitefastmst, with the same core distances, which stops where a clusterer only begins.
 
-`min_samples` counts the row itself here and in scikit-learn, and does not in hdbscan and
-fast_hdbscan: these get one less. hdbscan runs its default: Boruvka on a k-d tree, four processes
+`min_samples` counts the row itself here and in scikit-learn, and does not in hdbscan, fast_hdbscan
+and quitefastmst: these get one less. hdbscan runs its default: Boruvka on a k-d tree, four processes
 for the core distances (`core_dist_n_jobs=4`) and one for the tree, which may be approximate; the
 weight of each tree stands beside its time. fast_hdbscan compiles with numba before it is timed.
 """
 
 import numpy as np
 from runner import Case
-from sklearn.datasets import make_blobs
+from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 MIN_CLUSTER_SIZE, MIN_SAMPLES = 25, 10
@@ -62,6 +63,12 @@ def fast_hdbscan(data):
     return model.fit(data["X"])
 
 
+def quitefastmst(data):
+    import quitefastmst
+
+    return quitefastmst.mst_euclid(data["X"], M=MIN_SAMPLES - 1)
+
+
 def spanning_tree_weight(model):
     """Total weight of the minimum spanning tree: where it differs, a tree is not minimal."""
     if hasattr(model, "selected_clusters_"):
@@ -74,6 +81,8 @@ def spanning_tree_weight(model):
 
 
 def quality(data, model):
+    if isinstance(model, tuple):
+        return {"MST weight": model[0].sum()}
     labels = model.labels_
     return {
         "clusters": labels.max() + 1,
@@ -82,22 +91,43 @@ def quality(data, model):
     }
 
 
+def digits(n):
+    """Handwritten digits (64 features), drawn with replacement, each pixel moved a little."""
+
+    def make():
+        rng = np.random.default_rng(0)
+        X, y = load_digits(return_X_y=True)
+        rows = rng.integers(len(X), size=n)
+        return {"X": X[rows] + rng.normal(size=(n, X.shape[1])), "y": y[rows]}
+
+    return make
+
+
 ALL = {
     "sklearn-extra-ml": ours,
     "scikit-learn": scikit_learn,
     "hdbscan": hdbscan,
     "fast_hdbscan": fast_hdbscan,
+    "quitefastmst, tree alone": quitefastmst,
 }
 FAST = {name: run for name, run in ALL.items() if name != "scikit-learn"}
+FASTEST = {name: run for name, run in FAST.items() if name != "hdbscan"}
+SQUARE = "scikit-learn is left out: O(n^2), minutes"
 CASES = [
     Case("10k x 2, 20 blobs", blobs(10_000, 2, 20), ALL, quality),
+    Case("100k x 2, 50 blobs", blobs(100_000, 2, 50), FAST, quality, note=SQUARE, peer_repeats=3),
+    Case("200k x 3, 50 blobs", blobs(200_000, 3, 50), FAST, quality, note=SQUARE, peer_repeats=1),
+    Case("50k x 5, 50 blobs", blobs(50_000, 5, 50), FAST, quality, note=SQUARE, peer_repeats=3),
+    Case("30k x 10, 50 blobs", blobs(30_000, 10, 50), FAST, quality, note=SQUARE, peer_repeats=3),
+    Case("100k x 10, 50 blobs", blobs(100_000, 10, 50), FAST, quality, peer_repeats=1),
     Case(
-        "100k x 2, 50 blobs",
-        blobs(100_000, 2, 50),
-        FAST,
+        "1M x 2, 100 blobs",
+        blobs(1_000_000, 2, 100),
+        FASTEST,
         quality,
-        note="scikit-learn is left out: O(n^2), minutes",
+        note="hdbscan is left out, too: minutes. Growth from 10k over 100k to 1M rows: see above.",
+        peer_repeats=1,
     ),
-    Case("100k x 10, 50 blobs", blobs(100_000, 10, 50), FAST, quality, repeats=3),
-    Case("10k x 50, 20 blobs", blobs(10_000, 50, 20), ALL, quality, repeats=3),
+    Case("10k x 50, 20 blobs", blobs(10_000, 50, 20), ALL, quality, peer_repeats=1),
+    Case("20k x 64, digits", digits(20_000), ALL, quality, peer_repeats=1),
 ]

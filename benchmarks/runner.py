@@ -1,6 +1,6 @@
 """Measure ours and each peer in the same run, and write what was measured as JSON.
 
-``python benchmarks/runner.py [NAME ...] [--cases TEXT] [--repeats N]`` runs the modules
+``python benchmarks/runner.py [NAME ...] [--cases TEXT] [--update] [--repeats N]`` runs the modules
 ``bench_NAME.py`` beside this file (all of them by default). Such a module holds ``CASES``, a list
 of `Case`. For every case, each contender runs in a process of its own: it builds the data, runs
 once to warm up (import, JIT, thread pools), then `repeats` times; wall times, the growth of the
@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 OURS = "sklearn-extra-ml"
 PEERS = (
     "sklearn-extra-ml numpy scipy scikit-learn scikit-learn-intelex faiss-cpu hdbscan fast_hdbscan "
-    "quitefastmst numba torch skorch"
+    "quitefastmst openTSNE numba torch skorch"
 ).split()
 
 
@@ -38,7 +38,8 @@ class Case:
     """One measured task: a data set, and one function for each contender.
 
     `make` returns the data (a dict, seeded); each contender takes it and returns a result, and
-    that call is what is timed; `quality` turns data and result into named figures, untimed.
+    that call is what is timed; `quality` turns data and result into named figures, untimed. Peers
+    that take minutes run `peer_repeats` times.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Case:
     repeats: int = 5
     timeout: float = 600.0
     note: str = ""
+    peer_repeats: int | None = None
 
 
 def peak_memory_mib():
@@ -135,8 +137,12 @@ def show(contender, record, reference):
     )
 
 
-def run_module(name, text, repeats):
-    """Measure every case of ``bench_<name>.py`` and write ``results/<name>.json``."""
+def run_module(name, text, repeats, update):
+    """Measure every case of ``bench_<name>.py`` and write ``results/<name>.json``.
+
+    Where only cases with `text` are measured, the file is left alone, or with `update` keeps the
+    other cases that it has; the machine and the date in it are those of the last run.
+    """
     module = importlib.import_module(f"bench_{name}")
     results = []
     for case in module.CASES:
@@ -145,15 +151,20 @@ def run_module(name, text, repeats):
         print(f"{name}: {case.name}", flush=True)
         records, reference = {}, None
         for contender in case.contenders:
-            record = measure(module.__name__, case, contender, repeats or case.repeats)
+            usual = case.repeats if contender == OURS else case.peer_repeats or case.repeats
+            record = measure(module.__name__, case, contender, repeats or usual)
             if contender == OURS and "error" not in record:
                 reference = statistics.median(record["seconds"])
             records[contender] = record
             show(contender, record, reference)
         results.append({"case": case.name, "note": case.note, "contenders": records})
-    if text:
-        return
     target = HERE / "results" / f"{name}.json"
+    if text and not update:
+        return
+    if text and target.exists():
+        kept = {r["case"]: r for r in json.loads(target.read_text())["results"]}
+        kept |= {r["case"]: r for r in results}
+        results = [kept[case.name] for case in module.CASES if case.name in kept]
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
 
@@ -162,6 +173,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="which bench_NAME.py to run; all by default")
     parser.add_argument("--cases", default="", help="only cases with this text; writes no file")
+    parser.add_argument("--update", action="store_true", help="... but merges them into it")
     parser.add_argument("--repeats", type=int, default=0, help="override each case's own number")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -170,7 +182,7 @@ def main():
         try:
             record = work(module, case, contender, int(repeats))
         except ImportError as error:
-            record = {"error": f"not installed: {error.name or error}"}
+            record = {"error": f"not installed: {error.name or str(error).splitlines()[0]}"}
         except Exception as error:
             traceback.print_exc()
             record = {"error": f"{type(error).__name__}: {error}"[:200]}
@@ -178,7 +190,7 @@ def main():
         return
     every = sorted(p.stem.removeprefix("bench_") for p in HERE.glob("bench_*.py"))
     for name in arguments.names or every:
-        run_module(name, arguments.cases, arguments.repeats)
+        run_module(name, arguments.cases, arguments.repeats, arguments.update)
 
 
 if __name__ == "__main__":

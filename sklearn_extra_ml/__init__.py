@@ -10,7 +10,10 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "cluster",
+    "discriminant_analysis",
+    "hmm",
     "linear_model",
+    "manifold",
     "metrics",
     "model_selection",
     "neural_network",

@@ -13,7 +13,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = ("baseline", "v3")
-KERNEL_TESTS = ("tests/core", "tests/cluster", "tests/linear_model")
+KERNEL_TESTS = tuple(
+    f"tests/{family}"
+    for family in (
+        "core",
+        "cluster",
+        "discriminant_analysis",
+        "hmm",
+        "linear_model",
+        "manifold",
+        "naive_bayes",
+    )
+)
 
 
 def run(*arguments, **environment):

@@ -24,10 +24,17 @@ import sklearn_extra_ml
 MINIMUM_CHECKS = {
     "AutoEncoder": 47,
     "AutoEncoderDetector": 47,
+    "CategoricalHMM": 55,
     "DBSCAN": 59,
+    "DiffusionClassifier": 1,
+    "DiffusionModel": 1,
+    "GaussianDiscriminantAnalysis": 68,
+    "GaussianHMM": 54,
     "HDBSCAN": 50,
     "KMeans": 59,
+    "PoissonHMM": 55,
     "RANSACRegressor": 61,
+    "TSNE": 47,
     "VAE": 47,
 }
 
@@ -35,12 +42,19 @@ MINIMUM_CHECKS = {
 VARIANTS = {
     "VAE": [{"likelihood": "mixed", "standardize": "column", "max_iter": 20}],
     "DBSCAN": [{"metric": "canberra"}],
+    "GaussianDiscriminantAnalysis": [
+        {"covariance": "tied", "shrinkage": "ledoit_wolf"},
+        {"covariance": "diag", "reg_lambda": "auto", "reg_gamma": "auto"},
+        {"reg_lambda": "auto", "reg_gamma": "auto"},
+    ],
+    "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (
         {"scoring": "inliers", "local_optimization": False, "residual_threshold": None},
         {"estimator": DecisionTreeRegressor(max_depth=3), "min_samples": 0.5, "max_trials": 20},
     ),
+    "TSNE": ({"affinity": "uniform", "method": "fft", "dof": 0.8, "max_iter": 300},),
 }
 
 

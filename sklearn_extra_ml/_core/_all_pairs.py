@@ -5,6 +5,8 @@ The way for every metric and for any shape of data: O(n^2) distances, O(n) memor
 no tree is, and by the density-based validity, whose core distances need all pairs anyway.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from .._native import _brute_force
@@ -52,6 +54,16 @@ def all_pairs_spanning_tree(metric, rows, core, alpha=1.0):
     return edges, weights / alpha
 
 
+def distances_within(distances, weights, needed):
+    """For each line the distance within which columns of the total weight `needed` lie."""
+    order = np.argsort(distances, axis=1)
+    reached = np.cumsum(weights[order], axis=1) >= needed
+    lines = np.arange(len(distances))
+    out = distances[lines, order[lines, np.argmax(reached, axis=1)]]
+    out[~reached[:, -1]] = np.inf
+    return out
+
+
 class _OtherRows:
     """Distances from some rows to all rows, a row to itself exactly 0."""
 
@@ -73,20 +85,41 @@ class AllPairs:
     """
 
     def __init__(self, metric, rows, X):
-        self.metric = metric
-        self.order = lexicographic_order(X)
-        self.rows = rows[self.order]
-        self._matrix = None
-        if metric.code is None and square_matrix_fits(rows.shape[0]):
-            self._matrix = square_matrix(metric, self.rows)
+        self.metric, self._rows, self._X = metric, rows, X
 
-    def core_distances(self, min_samples):
-        if self._matrix is not None:
+    @cached_property
+    def order(self):
+        return lexicographic_order(self._X)
+
+    @cached_property
+    def rows(self):
+        return self._rows[self.order]
+
+    @cached_property
+    def _matrix(self):
+        if self.metric.code is None and square_matrix_fits(self.rows.shape[0]):
+            return square_matrix(self.metric, self.rows)
+        return None
+
+    def core_distances(self, min_samples, weights=None, needed=None):
+        """Core distances; by `weights` the distances within which their sum reaches `needed`."""
+        if weights is not None:
+            core = self._weighted(weights[self.order], needed)
+        elif self._matrix is not None:
             core = matrix_core_distances(self._matrix, min_samples)
         else:
             core = all_pairs_core_distances(self.metric, self.rows, min_samples)
         out = np.empty_like(core)
         out[self.order] = core
+        return out
+
+    def _weighted(self, weights, needed):
+        if self._matrix is not None:
+            return weighted_matrix_core_distances(self._matrix, weights, needed)
+        others, out = _OtherRows(self.metric, self.rows), np.empty(self.rows.shape[0])
+        for start in range(0, len(out), others.step):
+            block = others.distances(start, min(start + others.step, len(out)))
+            out[start : start + len(block)] = distances_within(block, weights, needed)
         return out
 
     def spanning_tree(self, core, alpha):
@@ -111,6 +144,18 @@ def matrix_core_distances(D, min_samples):
         block[rows, start + rows] = 0.0
         block.partition(min_samples - 1, axis=1)
         core[start : start + step] = block[:, min_samples - 1]
+    return core
+
+
+def weighted_matrix_core_distances(D, weights, needed):
+    """The same by weights: the distance within which their sum reaches `needed`."""
+    n = D.shape[0]
+    core, step = np.empty(n), max(1, 2**22 // n)
+    for start in range(0, n, step):
+        block = np.array(D[start : start + step], dtype=np.float64)
+        rows = np.arange(len(block))
+        block[rows, start + rows] = 0.0
+        core[start : start + step] = distances_within(block, weights, needed)
     return core
 
 

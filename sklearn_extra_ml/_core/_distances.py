@@ -1,9 +1,9 @@
 """Distances between rows for any metric: one object per metric, blocks of rows at a time.
 
 Two kinds of metric are told apart. *Embedded* ones become a plain distance of the kernels after a
-map of the rows (scaling for ``seuclidean``, unit length for ``cosine``); they are direct
-differences, summed in float64 in feature order. All others are scikit-learn's: `DistanceMetric`
-where it knows the name, `pairwise_distances` otherwise, callables too.
+map of the rows (scaling for ``seuclidean``, unit length for ``cosine``, points of the unit sphere for
+``haversine``); they are direct differences, summed in float64 in feature order. All others are
+scikit-learn's: `DistanceMetric` where it knows the name, `pairwise_distances` otherwise, callables too.
 
 No function here holds more than one block of distances.
 """
@@ -39,6 +39,7 @@ _CODES = {
     "minkowski": 3,
     "sqeuclidean": 4,
     "cosine": 5,
+    "haversine": 6,
 }
 
 
@@ -107,6 +108,8 @@ class Metric:
             self._set_minkowski(float(params.get("p", 2.0)), params.get("w"))
         elif self.name == "cosine":
             self.code = _CODES["cosine"] if np.all(np.any(X != 0, axis=1)) else None
+        elif self.name == "haversine":
+            self.code = _CODES["haversine"] if X.shape[1] == 2 else None
         elif self.name in _CODES:
             self.code = _CODES[self.name]
 
@@ -133,12 +136,18 @@ class Metric:
         """The tree's name of the metric on `embed`-ed rows, or None when it has no tree."""
         if self.code is None or self.p < 1:  # below 1 the triangle inequality fails
             return None
-        return ("euclidean", "manhattan", "chebyshev", "minkowski", "euclidean", "euclidean")[
-            self.code
-        ]
+        plain = ("euclidean", "manhattan", "chebyshev", "minkowski")
+        return plain[self.code] if self.code < len(plain) else "euclidean"
+
+    @property
+    def is_power(self):
+        """Whether distances are a power of the tree's: dividing them is then dividing the tree's."""
+        return self.code != _CODES["haversine"]
 
     def from_tree(self, distances):
         """Turn distances of the tree between `embed`-ed rows into distances of the metric."""
+        if self.code == _CODES["haversine"]:
+            return 2.0 * np.arcsin(np.minimum(0.5 * np.asarray(distances), 1.0))
         if self.code in (_CODES["sqeuclidean"], _CODES["cosine"]):
             squares = np.square(distances)
             return squares * 0.5 if self.code == _CODES["cosine"] else squares
@@ -146,6 +155,8 @@ class Metric:
 
     def to_tree(self, distances):
         """The inverse of `from_tree`."""
+        if self.code == _CODES["haversine"]:
+            return 2.0 * np.sin(np.minimum(0.5 * np.asarray(distances), 0.5 * np.pi))
         if self.code in (_CODES["sqeuclidean"], _CODES["cosine"]):
             return np.sqrt(distances * 2.0 if self.code == _CODES["cosine"] else distances)
         return distances
@@ -167,6 +178,12 @@ class Metric:
             X /= np.where(largest > 0, largest, 1.0)
             norm = np.sqrt(np.einsum("ij,ij->i", X, X))
             X /= np.where(norm > 0, norm, 1.0)[:, None]
+        elif self.code == _CODES["haversine"]:
+            latitude, longitude = X.T.astype(np.float64)
+            across = np.cos(latitude)
+            X = np.column_stack(
+                [across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)]
+            )
         return np.ascontiguousarray(X, dtype=X.dtype if keep_float32 else np.float64)
 
     def to(self, rows):

@@ -16,12 +16,15 @@ __all__ = [
     "MinimumSpanningTree",
     "Neighbors",
     "SpatialIndex",
+    "distances_within",
     "minimum_spanning_tree",
     "mutual_reachability_tree",
 ]
 
 # Neighbours listed for Boruvka's first rounds where the core distances need fewer.
 _SHORTEST_LISTS = 6
+
+_NEIGHBORS_IN_BLOCK = 2**21  # bounds the memory of one search to about 50 MB
 
 _ALIASES = {
     "l2": "euclidean",
@@ -33,7 +36,10 @@ _ALIASES = {
 
 
 class Neighbors(NamedTuple):
-    """The nearest points of each query, nearest first, equal distances by rising row number."""
+    """The nearest points of each query, nearest first, equal distances by rising row number.
+
+    Which points are listed is decided on reduced distances, which tell more apart than their roots.
+    """
 
     distances: np.ndarray  # (n_queries, k), dtype of the index
     rows: np.ndarray  # (n_queries, k), intp
@@ -243,6 +249,37 @@ def minimum_spanning_tree(index, core_distances, *, alpha=1.0):
     core_distances = np.ascontiguousarray(core_distances, dtype=index.dtype)
     lists = index.knn_in_tree_order(min(_SHORTEST_LISTS, index.shape[0]))
     return _spanning_tree(index, core_distances, lists, alpha)
+
+
+def distances_within(index, queries, weights, needed):
+    """Return, for each query, the distance within which points of the total weight `needed` lie.
+
+    Parameters
+    ----------
+    index : SpatialIndex
+    queries : ndarray of shape (n_queries, n_features)
+    weights : ndarray of shape (n_points,)
+        Not negative; their sum is at least `needed`.
+    needed : float
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries,), float64
+    """
+    n_points = index.shape[0]
+    out, open_queries = np.empty(len(queries)), np.arange(len(queries))
+    k = min(n_points, 8 + int(min(needed * n_points / weights.sum(), n_points)))
+    while len(open_queries):
+        short, step = [], max(1, _NEIGHBORS_IN_BLOCK // k)
+        for start in range(0, len(open_queries), step):
+            block = open_queries[start : start + step]
+            found = index.knn(k, queries[block])
+            reached = np.cumsum(weights[found.rows], axis=1) >= needed
+            reached[:, -1] |= k == n_points
+            out[block] = found.distances[np.arange(len(block)), np.argmax(reached, axis=1)]
+            short.append(block[~reached[:, -1]])
+        open_queries, k = np.concatenate(short), min(4 * k, n_points)
+    return out
 
 
 def _spanning_tree(index, core_distances, lists, alpha):

@@ -3,20 +3,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+def weighted_sizes(
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    weight: NDArray[np.float64],
+    size: NDArray[np.float64],
+) -> None: ...
 def condense(
     left: NDArray[np.intp],
     right: NDArray[np.intp],
-    size: NDArray[np.intp],
+    size: NDArray[np.float64],
     level: NDArray[np.float64],
-    min_cluster_size: int,
+    weight: NDArray[np.float64],
+    core: NDArray[np.float64],
+    min_cluster_size: float,
     row_cluster: NDArray[np.intp],
-    row_event: NDArray[np.intp],
+    row_level: NDArray[np.float64],
     parent: NDArray[np.intp],
-    birth: NDArray[np.intp],
-    death: NDArray[np.intp],
-    cluster_size: NDArray[np.intp],
+    birth: NDArray[np.float64],
+    death: NDArray[np.float64],
+    cluster_size: NDArray[np.float64],
     stability: NDArray[np.float64],
 ) -> int: ...
+def simplify(
+    parent: NDArray[np.intp],
+    birth: NDArray[np.float64],
+    death: NDArray[np.float64],
+    persistence: float,
+    merged: NDArray[np.intp],
+    floor: NDArray[np.float64],
+) -> None: ...
 def lowest_rows(X: NDArray[Any], group: NDArray[np.intp], lowest: NDArray[np.intp]) -> None: ...
 def lift_lowest_rows(
     X: NDArray[Any], parent: NDArray[np.intp], lowest: NDArray[np.intp]
@@ -24,11 +40,16 @@ def lift_lowest_rows(
 def excess_of_mass(
     parent: NDArray[np.intp],
     stability: NDArray[np.float64],
-    size: NDArray[np.intp],
-    max_cluster_size: int,
-    allow_root: bool,
+    allowed: NDArray[np.uint8],
     selected: NDArray[np.uint8],
 ) -> None: ...
+def most_stable(
+    parent: NDArray[np.intp],
+    stability: NDArray[np.float64],
+    allowed: NDArray[np.uint8],
+    n_wanted: int,
+    selected: NDArray[np.uint8],
+) -> int: ...
 def merge_below(
     parent: NDArray[np.intp],
     birth_level: NDArray[np.float64],

@@ -48,7 +48,10 @@ from ._graph import GraphedStep
 from ._random import forked_rng, random_states
 
 # what only a running training needs
-_TRANSIENT = ("_graph", "_loss", "_good", "_total", "_sums", "_autocast", "_trained", "_step")
+_TRANSIENT = (
+    *("_graph", "_loss", "_good", "_total", "_sums", "_autocast", "_trained", "_step"),
+    *("_weights", "_averages", "_buffers", "_kept", "_parts", "_lowest"),
+)
 _MIN_STEPS_OF_A_GRAPH = 50  # a capture costs about as much as so many steps
 _VALIDATION_SEED = 0  # the same noise in every validation, so that losses can be compared
 
@@ -316,8 +319,34 @@ class FastNet(skorch.NeuralNet):
         worth_it = self.plan.cuda_graph is True or n_steps >= _MIN_STEPS_OF_A_GRAPH
         if self._may_capture() and resident and worth_it and not watched:
             self._graph = GraphedStep(self, data, batches.batch_size)
+        self._gather_tensors()
         self._sums, self._lr = {}, None
         self._total = {name: torch.zeros((), device=device) for name in ("train", "valid")}
+
+    def _gather_tensors(self):
+        """List once what every step or epoch goes over: the walks through the module's tree are
+        longer than the work on a small network."""
+        self._weights = list(self.module_.parameters())
+        self._averages, self._buffers = [], ([], [])
+        if self.averaged_module_ is not None:
+            self._averages = list(self.averaged_module_.parameters())
+            self._buffers = (list(self.averaged_module_.buffers()), list(self.module_.buffers()))
+        self._kept = [t for m in self._modules_with_weights() for t in m.state_dict().values()]
+        parts = list(self.module_.modules())
+        own_switch = any(type(part).train is not torch.nn.Module.train for part in parts)
+        self._parts = None if own_switch else parts
+        names = {name for row in self.history for name in row if name.endswith("_loss")}
+        self._lowest = {
+            name: min(row[name] for row in self.history if name in row) for name in names
+        }
+
+    def _switch_mode(self, training):
+        """`module_.train(training)`, without the walk."""
+        if self._parts is None:
+            self.module_.train(training)
+            return
+        for part in self._parts:
+            vars(part)["training"] = training
 
     def _horizon_start(self):
         return len(self.history) - self.first_epoch_
@@ -338,12 +367,12 @@ class FastNet(skorch.NeuralNet):
             return
         total = self._total[prefix].zero_()
         if training:
-            self.module_.train()
+            self._switch_mode(True)
             if self._graph is not None:
                 self._graph.run_epoch(iterator, total)
             else:
                 self._run_batches(iterator, True, prefix, step_fn, total)
-            self.module_.eval()
+            self._switch_mode(False)
             self._copy_buffers()
         else:
             with torch.no_grad(), forked_rng(torch.device(self.device), seed=_VALIDATION_SEED):
@@ -416,19 +445,8 @@ class FastNet(skorch.NeuralNet):
         with torch.no_grad():
             torch._foreach_lerp_(self._averages, self._weights, 1 - decay)
 
-    @property
-    def _weights(self):
-        return list(self.module_.parameters())
-
-    @property
-    def _averages(self):
-        return list(self.averaged_module_.parameters())
-
     def _copy_buffers(self):
-        if self.averaged_module_ is None:
-            return
-        buffers = zip(self.averaged_module_.buffers(), self.module_.buffers(), strict=True)
-        for average, buffer in buffers:
+        for average, buffer in zip(*self._buffers, strict=True):
             average.copy_(buffer)
 
     def validation_step(self, batch, **fit_params):
@@ -447,9 +465,10 @@ class FastNet(skorch.NeuralNet):
         finite = all(map(math.isfinite, values))
         row = {f"{name}_loss": value for name, value in zip(self._sums, values, strict=False)}
         for name, value in row.items():
-            before = [past[name] for past in self.history[:-1] if name in past]
+            lowest = self._lowest.get(name, math.inf)
             self.history.record(name, value)
-            self.history.record(f"{name}_best", not before or value < min(before))
+            self.history.record(f"{name}_best", value < lowest)
+            self._lowest[name] = min(value, lowest)
         self.history.record("train_batch_count", n_batches)
         rate = self.optimizer_.param_groups[0]["lr"] if self._lr is None else self._lr
         self.history.record("lr", float(rate))
@@ -478,18 +497,14 @@ class FastNet(skorch.NeuralNet):
 
     def _keep_good(self):
         """Remember the weights of the last epoch whose loss was finite."""
-        tensors = [t for m in self._modules_with_weights() for t in m.state_dict().values()]
         if vars(self).get("_good") is None:
-            self._good = [t.detach().clone() for t in tensors]
+            self._good = [t.detach().clone() for t in self._kept]
             return
-        for kept, tensor in zip(self._good, tensors, strict=True):
-            kept.copy_(tensor)
+        torch._foreach_copy_(self._good, self._kept)
 
     def _restore_good(self):
-        tensors = [t for m in self._modules_with_weights() for t in m.state_dict().values()]
         with torch.no_grad():
-            for tensor, kept in zip(tensors, self._good, strict=True):
-                tensor.copy_(kept)
+            torch._foreach_copy_(self._kept, self._good)
         self.optimizer_.state.clear()  # its moments are no numbers either
         self.stop_reason_ = "diverged"
 

@@ -87,7 +87,7 @@ class TableEncoder:
         self.categorical_features = categorical_features
         self.categorical_encoding = categorical_encoding
 
-    # --- fit -------------------------------------------------------------------------------------
+    # --- fit -----------------------------------------------------------------------------------------
 
     def fit(self, X):
         """Learn columns, scales and levels of a 2-d array or a frame; infinity is refused."""
@@ -127,16 +127,20 @@ class TableEncoder:
         self.center, self.scale = mean, np.where(varies, std, 1.0)
         self.knots = None
         if self.scaling == "global":
-            self.scale = np.full_like(std, np.sqrt(np.mean(std[varies] ** 2)) if varies.any() else 1)
+            self.scale = np.full_like(
+                std, np.sqrt(np.mean(std[varies] ** 2)) if varies.any() else 1
+            )
         elif self.scaling is False:
             self.center, self.scale = np.zeros_like(mean), np.ones_like(std)
         elif self.scaling == "quantile":
             self.knots = [
-                _normal_knots(values[:, j][~np.isnan(values[:, j])], self.scale[j]) if varies[j] else None
+                _normal_knots(values[:, j][~np.isnan(values[:, j])], self.scale[j])
+                if varies[j]
+                else None
                 for j in range(values.shape[1])
             ]
 
-    # --- there -----------------------------------------------------------------------------------
+    # --- there ---------------------------------------------------------------------------------------
 
     def transform(self, X, *, to_impute=False):
         """Return the float64 matrix (n, n_encoded) of a table.
@@ -241,7 +245,7 @@ class TableEncoder:
                     total += np.log(slope * self.scale[column])
         return total
 
-    # --- and back --------------------------------------------------------------------------------
+    # --- and back ------------------------------------------------------------------------------------
 
     def inverse_transform(self, Z, *, clip=False, missing=True, given=None, index=None):
         """Return the table of a matrix: an array for arrays, else a frame like the fitted one.
@@ -309,7 +313,7 @@ class TableEncoder:
         return out
 
 
-# --- opening and building tables -------------------------------------------------------------------
+# --- opening and building tables -----------------------------------------------------------------
 
 
 def is_frame(X):
@@ -375,7 +379,8 @@ def _build_frame(columns, frame, index):
     if frame["backend"] == "pandas":
         import pandas as pd
 
-        series = [_pandas_series(values, d) for values, d in zip(data.values(), frame["dtypes"])]
+        pairs = zip(data.values(), frame["dtypes"], strict=True)
+        series = [_pandas_series(values, dtype) for values, dtype in pairs]
         out = pd.concat(series, axis=1) if series else pd.DataFrame()
         out.columns = frame["names"]
         return out if index is None else out.set_axis(index, axis=0)
@@ -400,7 +405,7 @@ def _pandas_series(values, description):
     return pd.Series(values, dtype=dtype)
 
 
-# --- numbers ------------------------------------------------------------------------------------------
+# --- numbers -------------------------------------------------------------------------------------
 
 
 def _numbers(columns, positions, names):
@@ -449,7 +454,7 @@ def _slope(values, x, z, slope):
     return slopes[np.searchsorted(x, values, side="right")]
 
 
-# --- categories -----------------------------------------------------------------------------------------
+# --- categories ----------------------------------------------------------------------------------
 
 
 def _positions(which, names, columns, frame, parameter="categorical_features"):

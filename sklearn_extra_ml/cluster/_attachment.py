@@ -10,7 +10,11 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from .._core._all_pairs import distances_within
+from .._core._spatial import SpatialIndex
+from .._core._spatial import distances_within as index_distances_within
 from .._native import _condense
+from ._row_weights import needed_weight
 from ._spanning_tree import tree_of
 
 SMALL = 256  # below so many rows a block of distances costs less than a tree
@@ -40,18 +44,36 @@ class ReachabilitySearch:
     alpha : float
         Divisor of distances in the mutual reachability.
 
+    weights : ndarray of shape (n_rows,) or None
+        Weights of the rows, None where each weighs 1.
+
+    use_index : bool
+        Whether to search by a spatial index, else all pairs.
+
     index : SpatialIndex or None
-        Index of the rows; None to search all pairs. It is not pickled but built again.
+        The index, where there is one already. It is not pickled but built again.
     """
 
-    def __init__(self, metric, rows, content, core_distances, min_samples, alpha, index=None):
+    def __init__(
+        self,
+        metric,
+        rows,
+        content,
+        core_distances,
+        min_samples,
+        alpha,
+        weights=None,
+        use_index=False,
+        index=None,
+    ):
         self.metric = metric
         self.rows = rows
         self.content = content
         self.core_distances = core_distances
         self.min_samples = min_samples
         self.alpha = alpha
-        self.use_index = index is not None
+        self.weights = weights
+        self.use_index = use_index
         self._index_of_all = index
 
     def __getstate__(self):
@@ -62,6 +84,8 @@ class ReachabilitySearch:
         n, k = queries.shape[0], self.min_samples - 1
         if k == 0:
             return np.zeros(n)
+        if self.weights is not None:
+            return self._weighted_core_distances(queries, needed_weight(k))
         if not self.use_index:
             return self.metric.to(self.rows).kth_distances(queries, k)
         out, index = np.empty(n), self._index()
@@ -69,24 +93,40 @@ class ReachabilitySearch:
             out[block] = index.knn(k, queries[block]).distances[:, -1]
         return self.metric.from_tree(out)
 
-    def nearest(self, queries, core, members=None):
+    def _weighted_core_distances(self, queries, needed):
+        if self.use_index:
+            out = index_distances_within(self._index(), queries, self.weights, needed)
+            return self.metric.from_tree(out)
+        out = np.empty(queries.shape[0])
+        for start, distances in self.metric.to(self.rows).blocks(queries):
+            found = distances_within(distances, self.weights, needed)
+            out[start : start + len(found)] = found
+        return out
+
+    def searcher(self, members):
+        """What `nearest` searches these rows with; worth keeping for several calls."""
+        if self.use_index and len(members) > SMALL:
+            return self._index(members)
+        return self.metric.to(self.rows[members])
+
+    def nearest(self, queries, core, members=None, searcher=None):
         """The fitted row of least mutual reachability to each query, and that reachability.
 
         Among equals the nearer row wins, then the one of lowest content. `members` (row indices)
         restricts the search; `core` holds the core distances of the queries.
         """
         members = np.arange(self.rows.shape[0]) if members is None else members
-        if self.use_index and len(members) > SMALL:
-            return self._nearest_by_index(queries, core, members)
-        target = self.metric.to(self.rows[members])
+        searcher = self.searcher(members) if searcher is None else searcher
+        if isinstance(searcher, SpatialIndex):
+            return self._nearest_by_index(queries, core, members, searcher)
+        target = searcher
         row, level = np.empty(queries.shape[0], dtype=np.intp), np.empty(queries.shape[0])
         for start, distances in target.blocks(queries):
             block = slice(start, start + len(distances))
             row[block], level[block] = self._least(core[block], distances, members[None])
         return row, level
 
-    def _nearest_by_index(self, queries, core, members):
-        index = self._index(members)
+    def _nearest_by_index(self, queries, core, members, index):
         row, level = np.empty(queries.shape[0], dtype=np.intp), np.empty(queries.shape[0])
         open_queries, k = np.arange(queries.shape[0]), min(2 * self.min_samples + 6, len(members))
         while len(open_queries):

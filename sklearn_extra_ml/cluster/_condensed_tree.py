@@ -1,4 +1,4 @@
-"""From a spanning tree to clusters: dendrogram, condensed tree, selection, labels.
+"""From a spanning tree to a tree of clusters: dendrogram and condensed tree.
 
 Pure functions over flat arrays, NamedTuples between them. The one rule that differs from
 scikit-learn and hdbscan is what happens to edges of equal weight, which are many in every data set,
@@ -7,8 +7,10 @@ of the dendrogram has as many children as components meet at its level. The comp
 level do not depend on which minimum spanning tree was found, so neither do the labels depend on the
 order of the rows. Clusters are numbered by their lexicographically lowest row.
 
-Sources: Campello, Moulavi, Sander (2013) for the condensed tree, stability and excess of mass;
-Malzer and Baum (2020) for `cluster_selection_epsilon`; Campello et al. (2015) for outlier scores.
+A row of weight w counts as w equal rows: it is in their component from its core distance upwards, and
+where it weighs `min_cluster_size` it is a cluster of its own below the level at which it joins others.
+
+Source: Campello, Moulavi, Sander (2013). Which clusters are chosen from the tree: `_selection`.
 """
 
 from typing import NamedTuple
@@ -17,6 +19,7 @@ import numpy as np
 
 from .._core._distances import lexicographic_order
 from .._native import _condense, _linkage
+from ._records import import_networkx
 
 # Rows closer than this count as equal: density 1 / distance then stays finite, and so does its sum
 # over any number of rows. Real data are far from it.
@@ -60,6 +63,24 @@ class SingleLinkageTree(NamedTuple):
         parent = np.arange(n_samples, 2 * n_samples - 1)
         return pd.DataFrame({"parent": parent, **self._asdict()})
 
+    def to_networkx(self):
+        """Return a `networkx.DiGraph`: each merge points to its two nodes.
+
+        Nodes have the attribute ``size``, merges also ``distance``; edges have no attributes.
+        """
+        networkx = import_networkx()
+        graph = networkx.DiGraph()
+        n_samples = len(self.left) + 1
+        graph.add_nodes_from(range(n_samples), size=1)
+        merges = zip(
+            *(column.tolist() for column in (self.left, self.right, self.distance, self.size)),
+            strict=True,
+        )
+        for parent, (left, right, distance, size) in enumerate(merges, start=n_samples):
+            graph.add_node(parent, size=size, distance=distance)
+            graph.add_edges_from(((parent, left), (parent, right)))
+        return graph
+
 
 class CondensedTree(NamedTuple):
     """The dendrogram with everything smaller than `min_cluster_size` left out.
@@ -86,7 +107,7 @@ class CondensedTree(NamedTuple):
         Level at which it splits or its last rows leave.
 
     size : ndarray of shape (n_clusters,)
-        Rows in the cluster at its birth.
+        Rows in the cluster at its birth, or their total weight.
 
     stability : ndarray of shape (n_clusters,)
         Excess of mass: sum over its rows of (density at which they leave - density at birth).
@@ -125,26 +146,21 @@ class CondensedTree(NamedTuple):
             }
         )
 
+    def to_networkx(self):
+        """Return a `networkx.DiGraph`, parents pointing to children, numbered as in `to_pandas`.
 
-class Selection(NamedTuple):
-    """A flat clustering chosen from a condensed tree.
-
-    Attributes
-    ----------
-    clusters : ndarray of shape (n_labels,)
-        Cluster of the condensed tree for each label.
-
-    label_below : ndarray of shape (n_clusters,)
-        Label of the rows in each cluster of the condensed tree, -1 for noise.
-
-    root_level : float
-        Rows of the root are clustered when they are there at this level; only where the root itself
-        was selected.
-    """
-
-    clusters: np.ndarray
-    label_below: np.ndarray
-    root_level: float
+        Edges have the attribute ``lambda_val``, nodes ``size``.
+        """
+        networkx = import_networkx()
+        graph = networkx.DiGraph()
+        table = self.to_pandas()
+        graph.add_node(len(self.row_cluster), size=self.size[0].item())
+        for parent, child, density, size in zip(
+            *(table[name].tolist() for name in table.columns), strict=True
+        ):
+            graph.add_node(child, size=size)
+            graph.add_edge(parent, child, lambda_val=density)
+        return graph
 
 
 def link(tree):
@@ -160,24 +176,29 @@ def link(tree):
     return SingleLinkageTree(left, right, tree.weights[order], size)
 
 
-def condense(linkage, min_cluster_size, X):
+def condense(linkage, min_cluster_size, X, weights=None):
     """Return the `CondensedTree` of a dendrogram.
 
     `X` orders the clusters: an array whose rows are compared, with no columns for the index order.
+    `weights` are the `RowWeights` of its rows, None where each weighs 1.
     """
     m = len(linkage.left)
     n = m + 1
     level = np.maximum(linkage.distance, SMALLEST_LEVEL)
-    capacity = 2 * n // min_cluster_size + 2
-    row_cluster, row_event = np.empty(n, dtype=np.intp), np.empty(n, dtype=np.intp)
-    parent, birth, death, size = (np.empty(capacity, dtype=np.intp) for _ in range(4))
-    stability = np.empty(capacity)
+    size, weight, core, least = linkage.size.astype(np.float64), np.empty(0), np.empty(0), 0.0
+    if weights is not None:
+        weight, core = weights.values, np.maximum(weights.core, SMALLEST_LEVEL)
+        least = weights.slack
+        _condense.weighted_sizes(linkage.left, linkage.right, weight, size)
+    capacity = int(min(2 * n, 2 * size[-1] / min_cluster_size)) + 2
+    row_cluster, row_level = np.empty(n, dtype=np.intp), np.empty(n)
+    parent = np.empty(capacity, dtype=np.intp)
+    birth, death, cluster_size, stability = (np.empty(capacity) for _ in range(4))
     k = _condense.condense(
-        linkage.left, linkage.right, linkage.size, level, min_cluster_size,
-        row_cluster, row_event, parent, birth, death, size, stability,
+        linkage.left, linkage.right, size, level, weight, core, min_cluster_size * (1.0 - least),
+        row_cluster, row_level, parent, birth, death, cluster_size, stability,
     )  # fmt: skip
-    parent, size, stability = parent[:k], size[:k], stability[:k]
-    birth = np.where(birth[:k] >= 0, level[birth[:k]], np.inf)
+    parent, birth = parent[:k], birth[:k]
     lowest = np.empty(k, dtype=np.intp)
     _condense.lowest_rows(X, row_cluster, lowest)
     _condense.lift_lowest_rows(X, parent, lowest)
@@ -188,15 +209,53 @@ def condense(linkage, min_cluster_size, X):
     number = np.empty(k, dtype=np.intp)
     number[order] = np.arange(k)
     parent = np.where(parent >= 0, number[parent], -1)[order]
+    cluster_size = cluster_size[order]
     return CondensedTree(
         number[row_cluster],
-        level[row_event],
+        row_level,
         parent,
         birth[order],
-        level[death[:k]][order],
-        size[order],
+        death[order],
+        cluster_size if weights is not None else cluster_size.astype(np.intp),
         stability[order],
         lowest[order],
+    )
+
+
+def simplify(tree, persistence, weights=None):
+    """Return the `CondensedTree` without splits into fewer than two parts that persist.
+
+    A part persists when its highest density exceeds that of the split by `persistence` (Edelsbrunner,
+    Letscher and Zomorodian 2002, in the words of HDBSCAN).
+    """
+    k = len(tree.parent)
+    merged, floor = np.empty(k, dtype=np.intp), np.empty(k)
+    _condense.simplify(tree.parent, tree.birth, tree.death, persistence, merged, floor)
+    kept = np.flatnonzero(merged == np.arange(k))
+    number = np.empty(k, dtype=np.intp)
+    number[kept] = np.arange(len(kept))
+    parent = tree.parent[kept]
+    parent[1:] = number[merged[parent[1:]]]
+    row_cluster = number[merged[tree.row_cluster]]
+    row_level = np.maximum(tree.row_level, floor[tree.row_cluster])
+    birth, size = tree.birth[kept], tree.size[kept]
+
+    # Whoever leaves a cluster, row or part, in order of level; equal levels are added up exactly.
+    leaving = np.concatenate([row_cluster, parent[1:]])
+    level = np.concatenate([row_level, birth[1:]])
+    mass = np.ones(len(row_cluster)) if weights is None else weights.values
+    mass = np.concatenate([mass, size[1:]])
+    order = np.lexsort((-level, leaving))
+    leaving, level = leaving[order], level[order]
+    starts = np.flatnonzero(np.r_[True, (np.diff(leaving) != 0) | (np.diff(level) != 0)])
+    rows = np.add.reduceat(mass[order], starts)
+    leaving, level = leaving[starts], level[starts]
+    stability = np.zeros(len(kept))
+    np.add.at(stability, leaving, (1.0 / level - 1.0 / birth[leaving]) * rows)
+    death = np.full(len(kept), np.inf)
+    np.minimum.at(death, leaving, level)
+    return CondensedTree(
+        row_cluster, row_level, parent, birth, death, size, stability, tree.lowest_row[kept]
     )
 
 
@@ -210,93 +269,22 @@ def row_ranks(X, rows):
     return rank
 
 
-def select(
-    tree,
-    X,
-    *,
-    method="eom",
-    epsilon=0.0,
-    max_cluster_size=None,
-    allow_single_cluster=False,
-):
-    """Choose clusters from a condensed tree and number them by their lowest row.
-
-    `X` is what `condense` was given. The parameters are those of `HDBSCAN`.
-    """
-    k = len(tree.parent)
-    selected = np.zeros(k, dtype=np.uint8)
-    if method == "leaf":
-        _condense.leaves(tree.parent, selected)
-        if not allow_single_cluster:
-            selected[0] = 0
-    else:
-        limit = len(tree.row_cluster) + 1 if max_cluster_size is None else max_cluster_size
-        _condense.excess_of_mass(
-            tree.parent, tree.stability, tree.size, limit, allow_single_cluster, selected
-        )
-    if epsilon > 0 and not selected[0]:
-        _condense.merge_below(tree.parent, tree.birth, epsilon, allow_single_cluster, selected)
-    root_level = epsilon if epsilon > 0 else tree.death[0]
-    if selected[0] and tree.row_level.min() > root_level:
-        selected[0] = 0  # no row is that dense
-    nearest = np.empty(k, dtype=np.intp)
-    _condense.nearest_selected(tree.parent, selected, nearest)
-    clusters = np.flatnonzero(selected)
-    lowest = tree.lowest_row
-    if np.any(nearest[tree.parent[clusters[clusters > 0]]] >= 0):
-        # Only where a cluster is born at `epsilon` exactly: it stays, inside a merged one.
-        lowest = np.empty(k, dtype=np.intp)
-        _condense.lowest_rows(X, nearest[tree.row_cluster], lowest)
-    clusters = clusters[np.argsort(row_ranks(X, lowest[clusters]))]
-    label = np.full(k + 1, -1, dtype=np.intp)  # the last one serves index -1: none
-    label[clusters] = np.arange(len(clusters))
-    return Selection(clusters, label[nearest], root_level if selected[0] else -1.0)
-
-
-def labels_of(selection, cluster, level):
-    """Labels of rows that sit in `cluster` of the condensed tree and leave it at `level`."""
-    labels = selection.label_below[cluster]
-    if selection.root_level >= 0:
-        labels = np.where(level <= selection.root_level, labels, -1)
-    return labels
-
-
-def probabilities_of(tree, selection, labels, level):
-    """Strength of membership: density at which the row leaves / highest density of its cluster."""
-    out = np.zeros(len(labels))
-    member = labels >= 0
-    death = tree.death[selection.clusters[labels[member]]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        strength = np.minimum(1.0 / level[member], 1.0 / death) / (1.0 / death)
-    out[member] = np.where(np.isinf(death), 1.0, strength)
-    return out
-
-
-def outlier_scores_of(tree, cluster, level):
-    """GLOSH: 1 - (density at which the row leaves) / (highest density in or below its cluster)."""
-    densest = np.empty(len(tree.parent))
-    _condense.densest_levels(tree.parent, tree.death, densest)
-    with np.errstate(invalid="ignore"):
-        score = 1.0 - densest[cluster] / level
-    return np.where(np.isinf(densest[cluster]), 0.0, np.maximum(score, 0.0))
-
-
-def attach(tree, fitted_row, level):
-    """Cluster of rows that join the tree at `fitted_row` and `level`: the deepest one there."""
-    cluster = np.empty(len(fitted_row), dtype=np.intp)
-    _condense.attach(tree.row_cluster[fitted_row], level, tree.parent, tree.birth, cluster)
-    return cluster
-
-
-def cut(linkage, cut_distance, min_cluster_size, X):
+def cut(linkage, cut_distance, min_cluster_size, X, weights=None):
     """Labels of the components below `cut_distance`, numbered by their lowest row."""
     n = len(linkage.left) + 1
     component = np.empty(n, dtype=np.intp)
     _linkage.cut(linkage.left, linkage.right, linkage.distance, cut_distance, component)
-    _, group, size = np.unique(component, return_inverse=True, return_counts=True)
+    _, group, count = np.unique(component, return_inverse=True, return_counts=True)
+    size, least = count, min_cluster_size
+    if weights is not None:
+        size = np.bincount(group, weights.values)
+        least = min_cluster_size * (1.0 - weights.slack)
+        # A row alone is so many equal rows, each for itself down to their core distance.
+        apart = (count[group] == 1) & (weights.core >= cut_distance)
+        size[group[apart]] = 0.0
     lowest = np.empty(len(size), dtype=np.intp)
     _condense.lowest_rows(X, group, lowest)
-    large = np.flatnonzero(size >= min_cluster_size)
+    large = np.flatnonzero(size >= least)
     label = np.full(len(size), -1, dtype=np.intp)
     label[large] = row_ranks(X, lowest[large])
     return label[group]

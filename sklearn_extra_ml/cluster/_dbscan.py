@@ -17,6 +17,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.neighbors import VALID_METRICS_SPARSE, NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._core._distances import Metric
 from .._core._threads import effective_n_threads
 from .._core._validation import (
     Interval,
@@ -46,6 +47,11 @@ class _Search(NamedTuple):
     neighbors: NearestNeighbors  # not fitted
     metric: _density.TreeMetric | None
     rule: _density.Rule | None
+    map: Metric | None = None  # of rows to the points of the tree, where they are others
+
+    def points(self, X):
+        """The points of the tree for the rows `X`."""
+        return X if self.map is None else self.map.embed(X)
 
 
 class DBSCAN(
@@ -80,8 +86,9 @@ class DBSCAN(
     metric : str or callable, default="euclidean"
         As in :func:`sklearn.metrics.pairwise_distances`, or "precomputed": then `X` is a square
         matrix of distances, or a :term:`sparse graph` of them, whose entries that are not stored
-        are no neighbours. "euclidean", "manhattan", "chebyshev" and "minkowski" (`p` >= 1) on
-        dense rows take the fast path; others take scikit-learn's own search, in blocks.
+        are no neighbours. "euclidean", "manhattan", "chebyshev", "minkowski" (`p` >= 1), "cosine"
+        and "haversine" on dense rows take the fast path; others take scikit-learn's own search, in
+        blocks.
 
     metric_params : dict, default=None
         Further arguments of the metric.
@@ -281,11 +288,11 @@ class DBSCAN(
         if not len(core_labels):
             return np.full(X.shape[0], -1, dtype=np.intp)
         search = self._choose_search(self.components_, len(self.labels_))
-        if search.rule is not None:
+        if search.rule is not None and not self._by_search and self._has_points(X, search):
             return _density.label_new_points(
-                self.components_,
+                search.points(self.components_),
                 core_labels,
-                X,
+                search.points(X),
                 search.rule,
                 search.metric,
                 self._n_threads(X),
@@ -324,20 +331,26 @@ class DBSCAN(
         if not len(core_labels):
             return np.empty((X.shape[0], 0), dtype=dtype)
         search = self._choose_search(self.components_, len(self.labels_))
-        if search.metric is not None:
+        if search.metric is not None and self._has_points(X, search):
             found = _density.distances_to_clusters(
-                self.components_,
+                search.points(self.components_),
                 core_labels,
                 self._n_features_out,
-                X,
+                search.points(X),
                 search.metric,
                 self._n_threads(X),
             )
+            found = found if search.map is None else search.map.from_tree(found)
         else:
             found = _neighborhoods.nearest_by_search(
                 search.neighbors, self.components_, X, core_labels, self._n_features_out
             )
         return found.astype(dtype, copy=False)
+
+    @staticmethod
+    def _has_points(X, search):
+        """Whether every row of `X` is a point of the tree: a zero row has no direction."""
+        return search.map is None or search.map.name != "cosine" or bool(np.all(np.any(X, axis=1)))
 
     @property
     def _n_features_out(self):
@@ -359,6 +372,7 @@ class DBSCAN(
 
     def _find_clusters(self, X, sample_weight, stage):
         """Return the `Clusters` of validated rows."""
+        self._by_search = False
         if self.metric == "precomputed":
             _neighborhoods.check_distances(X)
             way = (
@@ -374,6 +388,7 @@ class DBSCAN(
             clusters = self._walk_tree(X, sample_weight, search, stage)
             if clusters is not None:
                 return clusters
+            self._by_search = True
         with stage("clusters"):
             return _neighborhoods.cluster_by_search(
                 _neighborhoods.search_in(search.neighbors.fit(X), X),
@@ -391,10 +406,11 @@ class DBSCAN(
 
         n_threads = self._n_threads(X)
         with stage("tree"):
-            tree = _density.grow_tree(X, search.metric, n_threads)
+            points = search.points(X)
+            tree = _density.grow_tree(points, search.metric, n_threads)
         return _density.cluster_by_tree(
             tree,
-            X,
+            points,
             search.rule,
             self.min_samples,
             sample_weight,
@@ -419,14 +435,19 @@ class DBSCAN(
             p=p,
             n_jobs=self.n_jobs,
         )
-        metric = self._tree_metric(stored, p)
-        if metric is None:
+        metric, points = self._tree_metric(stored, p), self._point_map(stored)
+        if metric is None and points is None:
             return _Search(neighbors, None, None)
         # What scikit-learn refuses or warns of does not depend on the rows.
         clone(neighbors).fit(stored[:1])
         method = self.algorithm
         if method == "auto":
             method = "brute" if stored.shape[1] > 15 or n_samples < 12 else "kd_tree"
+        if points is not None:
+            chord = _density.TreeMetric("euclidean", 2.0)
+            dtype = stored.dtype if stored.dtype == np.float32 else np.float64
+            rule = _density.make_mapped_rule(self.eps, points.name, stored.shape[1], dtype)
+            return _Search(neighbors, chord, rule if n_samples >= 12 else None, points)
         if n_samples < 12:  # scikit-learn itself is fast enough, whatever it rounds
             return _Search(neighbors, metric, None)
         rule = _density.make_rule(
@@ -467,6 +488,15 @@ class DBSCAN(
         elif params:
             return None
         return _density.TreeMetric(name, _TREE_EXPONENTS.get(name, p))
+
+    def _point_map(self, X):
+        """Return the `Metric` whose rows become points of the unit sphere, None for other ones."""
+        if self.metric not in ("cosine", "haversine") or self.metric_params:
+            return None
+        if sparse.issparse(X) or X.dtype.kind not in "fiub":
+            return None
+        metric = Metric(self.metric, None, X, self.n_jobs)
+        return metric if metric.tree_name is not None else None
 
     @contextmanager
     def _stages(self, X, y):

@@ -102,6 +102,26 @@ def make_rule(eps, metric, method, X, *, is_gemm):
     return Rule(eps, reduced, reduced, reduced, False)
 
 
+def make_mapped_rule(eps, name, n_features, dtype):
+    """Return the `Rule` among rows that `Metric.embed` maps to points of the unit sphere, or None.
+
+    What scikit-learn computes (a matrix product for "cosine", in float32 for float32 rows; the
+    haversine formula and differences of angles in a ball tree) is off by some roundings of numbers
+    up to 2 and up to pi: pairs so close to eps are in doubt.
+    """
+    if name == "cosine":
+        slack = 4 * (n_features + 16) * float(np.finfo(dtype).eps)
+        reduced, sure, possible = 2 * eps, 2 * eps - slack, 2 * eps + slack
+    else:
+        slack = 512 * float(np.finfo(np.float64).eps)
+        if not slack < eps < 3.0:  # near pi angles lose half their digits
+            return None
+        reduced, sure, possible = (
+            4 * math.sin(angle / 2) ** 2 for angle in (eps, eps - slack, eps + slack)
+        )
+    return Rule(math.sqrt(reduced), reduced, sure, possible, True) if sure > 0 else None
+
+
 def grow_tree(X, metric, n_threads):
     """Return the tree of the rows of `X` as they are: shifted ones would round differently."""
     X = np.ascontiguousarray(X, dtype=np.float64)

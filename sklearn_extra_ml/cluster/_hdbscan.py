@@ -3,7 +3,6 @@
 import warnings
 from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -12,14 +11,12 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,
-    clone,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 
 from .._core._all_pairs import AllPairs
-from .._core._density_validity import RowsMeasure, density_validity
 from .._core._distances import (
     METRICS,
     SPARSE_METRICS,
@@ -27,70 +24,31 @@ from .._core._distances import (
     lexicographic_order,
 )
 from .._core._validation import (
+    HasMethods,
     Hidden,
     Interval,
     StrOptions,
-    bad_value,
     fit_context,
     has_callbacks,
 )
 from ._attachment import ReachabilitySearch
-from ._condensed_tree import (
-    SMALLEST_LEVEL,
-    attach,
-    condense,
-    cut,
-    labels_of,
-    link,
-    outlier_scores_of,
-    probabilities_of,
-    select,
-)
-from ._hdbscan_input import MeasurableRows, check_parameters, check_sparse_indices
+from ._condensed_tree import link
+from ._hdbscan_input import MeasurableRows, check_parameters, check_sparse_indices, read_weights
+from ._hierarchy import HierarchyMixin, has_rows
+from ._row_weights import RowWeights, needed_weight
 from ._spanning_tree import (
     DistanceGraph,
     DistanceMatrix,
     IndexedRows,
     MinimumSpanningTree,
     complete_tree,
+    digest,
+    grow,
 )
-
-INFINITE, MISSING = -2, -3  # labels of rows with infinite and with missing entries
-_SELECTION_PARAMETERS = {
-    "min_cluster_size",
-    "cluster_selection_epsilon",
-    "max_cluster_size",
-    "cluster_selection_method",
-    "allow_single_cluster",
-}
-_TREE_ATTRIBUTES = (
-    "minimum_spanning_tree_",
-    "single_linkage_tree_",
-    "n_features_in_",
-    "feature_names_in_",
-    "_content",
-    "_rows",
-    "_min_samples",
-    "_search",
-)
-
-
-class _Located(NamedTuple):
-    """Where rows sit in the fitted hierarchy."""
-
-    cluster: np.ndarray  # of the condensed tree
-    level: np.ndarray  # at which the row leaves it
-    labels: np.ndarray
-
-
-def _has_rows(estimator):
-    """Distances alone do not say where a new row lies."""
-    if estimator.metric == "precomputed":
-        raise AttributeError('not available with metric="precomputed": it needs rows')
-    return True
 
 
 class HDBSCAN(
+    HierarchyMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -138,7 +96,8 @@ class HDBSCAN(
     algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
         How neighbours and the spanning tree are found; all are exact. "auto": a k-d tree or blocked
         matrix products where the metric allows it (Euclidean, Manhattan, Chebyshev, Minkowski and
-        metrics that reduce to them: seuclidean, sqeuclidean, cosine), else all pairs of rows.
+        metrics that reduce to them: seuclidean, sqeuclidean, cosine, haversine), else all pairs of
+        rows.
         "brute": all pairs. "kd_tree" and "ball_tree" refuse metrics that scikit-learn's tree of the
         name does not take, and then do what "auto" does.
 
@@ -161,6 +120,25 @@ class HDBSCAN(
     copy : bool, default=True
         Kept for compatibility: the data are never changed, whatever it says.
 
+    cluster_selection_epsilon_max : float, default=infinity
+        Clusters that split off above this distance are not chosen, only what they split into; "eom"
+        only. At least `cluster_selection_epsilon`.
+
+    cluster_selection_persistence : float, default=0.0
+        Parts of a split whose density rises by less than this (1 / distance, from the split to
+        their densest row) are no clusters: the condensed tree is simplified before selection.
+
+    n_clusters : int, default=None
+        Number of clusters: those of the largest total stability, none inside another, among the
+        clusters that the other parameters allow (for "leaf": among the leaves). Where there are
+        fewer, these are taken and a warning says so. None: as many as `cluster_selection_method`
+        finds.
+
+    memory : str or object with the joblib.Memory interface, default=None
+        Where spanning trees are kept: fits of the same rows that differ in the selection only
+        (`min_cluster_size` with `min_samples` set, `n_clusters`, `cluster_selection_*`, ...) then
+        build one, as in a grid search. A string is a folder. See also :meth:`recluster`.
+
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
@@ -175,17 +153,33 @@ class HDBSCAN(
         GLOSH in [0, 1]: how much thinner it is around the row than at the densest place of the
         cluster it fell from. 1 for infinite rows, NaN for missing ones.
 
+    cluster_persistence_ : ndarray of shape (n_clusters,)
+        Stability of each cluster over what it could be at most, in [0, 1].
+
+    core_distances_ : ndarray of shape (n_samples,)
+        Core distance of each row: infinity for infinite rows, NaN for missing ones.
+
+    exemplar_indices_ : list of n_clusters ndarrays
+        Rows at the heart of each cluster: the last ones of every leaf of the condensed tree in it.
+
+    exemplars_ : list of n_clusters ndarrays of shape (n_exemplars, n_features)
+        These rows themselves; not for precomputed distances.
+
+    relative_validity_ : float
+        DBCV read off the spanning tree in O(n), to compare fits of the same rows.
+
     centroids_, medoids_ : ndarray of shape (n_clusters, n_features)
         Centres of the clusters, where `store_centers` asks for them.
 
     minimum_spanning_tree_ : MinimumSpanningTree
-        ``edges`` and ``weights`` of the mutual reachability graph; `to_pandas`.
+        ``edges`` and ``weights`` of the mutual reachability graph; `to_pandas`, `to_networkx`.
 
     single_linkage_tree_ : SingleLinkageTree
-        The dendrogram; `to_pandas`, and `to_numpy` for :mod:`scipy.cluster.hierarchy`.
+        The dendrogram; `to_pandas`, `to_networkx`, and `to_numpy` for
+        :mod:`scipy.cluster.hierarchy`.
 
     condensed_tree_ : CondensedTree
-        The tree of clusters; `to_pandas`.
+        The tree of clusters; `to_pandas`, `to_networkx`.
 
     selected_clusters_ : ndarray of shape (n_clusters,)
         The cluster of `condensed_tree_` behind each label.
@@ -201,6 +195,9 @@ class HDBSCAN(
     sklearn_extra_ml.metrics.dbcv_score : Judge any clustering as `score` does.
     sklearn_extra_ml.model_selection.NoSplit : To tune without labels in a grid search.
     sklearn_extra_ml.plotting.CondensedTreeDisplay : Draw `condensed_tree_`.
+    sklearn_extra_ml.plotting.SingleLinkageDisplay : Draw `single_linkage_tree_`.
+    sklearn_extra_ml.plotting.MinimumSpanningTreeDisplay : Draw `minimum_spanning_tree_`.
+    sklearn_extra_ml.plotting.ReachabilityDisplay : Draw `core_distances_`.
 
     Notes
     -----
@@ -249,6 +246,10 @@ class HDBSCAN(
         "allow_single_cluster": ["boolean"],
         "store_centers": [None, StrOptions({"centroid", "medoid", "both"})],
         "copy": ["boolean", Hidden(StrOptions({"warn"}))],
+        "cluster_selection_epsilon_max": [Interval(Real, 0, None, closed="right")],
+        "cluster_selection_persistence": [Interval(Real, 0, None, closed="left")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
+        "memory": [str, HasMethods("cache"), None],
     }
 
     def __init__(
@@ -267,6 +268,10 @@ class HDBSCAN(
         allow_single_cluster=False,
         store_centers=None,
         copy=True,
+        cluster_selection_epsilon_max=np.inf,
+        cluster_selection_persistence=0.0,
+        n_clusters=None,
+        memory=None,
     ):
         self.min_cluster_size = min_cluster_size
         self.min_samples = min_samples
@@ -282,10 +287,14 @@ class HDBSCAN(
         self.allow_single_cluster = allow_single_cluster
         self.store_centers = store_centers
         self.copy = copy
+        self.cluster_selection_epsilon_max = cluster_selection_epsilon_max
+        self.cluster_selection_persistence = cluster_selection_persistence
+        self.n_clusters = n_clusters
+        self.memory = memory
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=False)  # the metric checks its own parameters
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Find the clusters of `X`.
 
         Parameters
@@ -296,6 +305,11 @@ class HDBSCAN(
         y : None
             Ignored.
 
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w equal rows, in core distances and in the sizes of clusters;
+            fractions are taken, too. Rows of weight zero take no part: they get the labels that
+            `predict` gives them. Not negative, not all zero.
+
         Returns
         -------
         self : HDBSCAN
@@ -305,88 +319,36 @@ class HDBSCAN(
         ValueError
             For fewer than two usable rows, `min_samples` beyond their number, an `algorithm` that
             does not know the metric, and precomputed distances that are no distances.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When there are fewer than `n_clusters` clusters.
         """
         X, rows = self._check_rows(X, reset=True)
-        min_samples = check_parameters(self, X, rows)
+        weights, rows = read_weights(sample_weight, X, rows, self.metric)
+        min_samples = check_parameters(self, X, rows, weights)
         with self._task(X, y) as stage:
-            with stage("core distances"):
-                way, search, self._content = self._way_to_tree(X, rows)
-                core = way.core_distances(min_samples)
-            with stage("spanning tree"):
-                edges, weights = way.spanning_tree(core, self.alpha)
+            way, search, self._content = self._way_to_tree(X, rows)
+            grown = self._grow(way, X, rows, min_samples, weights, stage)
+            core, edges, lengths, linkage = grown
             with stage("linkage"):
                 edges = edges if rows.all_finite else rows.finite[edges]
-                self.minimum_spanning_tree_ = MinimumSpanningTree(edges, weights)
-                self.single_linkage_tree_ = link(self._joined_tree(len(rows.missing)))
+                self.minimum_spanning_tree_ = MinimumSpanningTree(edges, lengths)
+                if linkage is None or not rows.all_finite:
+                    linkage = link(self._joined_tree(len(rows.missing)))
+                self.single_linkage_tree_ = linkage
             with stage("condensed tree"):
                 self._rows, self._min_samples = rows, min_samples
-                self._search = search and search(core, min_samples, self.alpha)
+                self.core_distances_ = self._mark_rows(np.empty(X.shape[0]), np.inf, np.nan)
+                self.core_distances_[rows.finite] = core
+                fitted_weights = None if weights is None else weights[rows.finite]
+                self._search = search and search(core, min_samples, self.alpha, fitted_weights)
+                self._place_idle_rows(X, rows, weights)
                 self._find_clusters()
         if self.store_centers is not None:
             self._store_centers(X, rows)
         return self
-
-    def recluster(self, **parameters):
-        """Return a new estimator for other parameters of the selection, without a new tree.
-
-        Parameters
-        ----------
-        **parameters
-            Any of `min_cluster_size`, `cluster_selection_epsilon`, `max_cluster_size`,
-            `cluster_selection_method`, `allow_single_cluster`. `min_samples` stays what it was.
-
-        Returns
-        -------
-        model : HDBSCAN
-            Fitted, as a new fit of the same rows with these parameters would be (and the same
-            `min_samples`). It costs O(n_samples), and shares the trees with this one.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn_extra_ml.cluster import HDBSCAN
-        >>> model = HDBSCAN(min_cluster_size=5).fit(load_iris().data)
-        >>> len(model.recluster(min_cluster_size=20).selected_clusters_)
-        2
-        """
-        check_is_fitted(self)
-        unknown = sorted(set(parameters) - _SELECTION_PARAMETERS)
-        if unknown:
-            raise bad_value(
-                "parameters",
-                unknown,
-                "would need another spanning tree",
-                ", ".join(sorted(_SELECTION_PARAMETERS)),
-                "Fit again to change others.",
-            )
-        model = clone(self).set_params(min_samples=self._min_samples, **parameters)
-        model._validate_params()
-        for name in _TREE_ATTRIBUTES:
-            if hasattr(self, name):
-                setattr(model, name, getattr(self, name))
-        model._find_clusters()
-        return model
-
-    @available_if(_has_rows)
-    def predict(self, X):
-        """Assign rows to the clusters that were found; fitted rows get their `labels_`.
-
-        A new row joins the hierarchy at the fitted row of least mutual reachability, its own core
-        distance taken from the fitted rows, and gets the cluster that is there at that level. The
-        clusters themselves never change.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            As `labels_`: -1 noise, -2 infinite, -3 missing.
-        """
-        check_is_fitted(self)
-        return self._locate(*self._check_rows(X, reset=False)).labels
 
     def transform(self, X):
         """Soft membership of each row in each cluster.
@@ -418,13 +380,12 @@ class HDBSCAN(
         out = np.zeros((len(located.labels), len(self.selected_clusters_)))
         if out.shape[1]:
             level = self._levels_to_clusters(X, rows)
-            strength = self._strength(located, rows.finite, level)
-            share = np.square(level.min(axis=1, keepdims=True) / level)
-            out[rows.finite] = strength * share / share.sum(axis=1, keepdims=True)
+            every = np.arange(out.shape[1])[None]
+            out[rows.finite] = self._shares(located, rows.finite, level, every)
         out[rows.missing] = np.nan
         return out
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X, y=None, sample_weight=None):
         """Find the clusters of `X` and return the soft membership of its rows.
 
         Parameters
@@ -435,56 +396,15 @@ class HDBSCAN(
         y : None
             Ignored.
 
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
         Returns
         -------
         membership : ndarray of shape (n_samples, n_clusters)
             As `transform` returns it.
         """
-        return self.fit(X, y).transform(X)
-
-    @available_if(_has_rows)
-    def score(self, X, y=None):
-        """Density-based validity (DBCV) of the clustering that `predict` gives `X`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-            In [-1, 1], always finite: 0 for a single cluster, -1 for none. See
-            :func:`~sklearn_extra_ml.metrics.dbcv_score`; it costs O(n_samples^2) distances.
-        """
-        check_is_fitted(self)
-        X, rows = self._check_rows(X, reset=False)
-        labels = self._locate(X, rows).labels[rows.finite]
-        measure = RowsMeasure(self._search.metric, self._as_fitted(X, rows))
-        return density_validity(measure, labels, X.shape[1], X.shape[0])
-
-    def dbscan_clustering(self, cut_distance, min_cluster_size=5):
-        """Labels of DBSCAN* at one distance: DBSCAN without border points.
-
-        Parameters
-        ----------
-        cut_distance : float
-            Rows are joined where their mutual reachability is *below* it, in units of the metric.
-
-        min_cluster_size : int, default=5
-            Smaller clusters become noise.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            As `labels_`, numbered by the lowest row too.
-        """
-        check_is_fitted(self)
-        labels = cut(self.single_linkage_tree_, cut_distance, min_cluster_size, self._content)
-        return self._mark_rows(labels, INFINITE, MISSING)
+        return self.fit(X, y, sample_weight=sample_weight).transform(X)
 
     # ------------------------------------------------------------------------------- input
 
@@ -522,21 +442,60 @@ class HDBSCAN(
         if not rows.all_finite:
             X = X[rows.finite]
         metric = Metric(self.metric, self.metric_params, X, self.n_jobs)
-        if self.algorithm != "brute" and metric.tree_name is not None:
+        has_tree = metric.tree_name is not None and (self.alpha == 1 or metric.is_power)
+        if self.algorithm != "brute" and has_tree:
             embedded = metric.embed(X, keep_float32=True)
             way = IndexedRows(metric, embedded)
         else:
             embedded = metric.embed(X)
             way = AllPairs(metric, embedded, X)
-        index = getattr(way, "index", None)
+        use_index = isinstance(way, IndexedRows)
         finite_content = content if rows.all_finite else content[rows.finite]
 
-        def search(core, min_samples, alpha):
+        def search(core, min_samples, alpha, weights):
             return ReachabilitySearch(
-                metric, embedded, finite_content, core, min_samples, alpha, index
+                metric,
+                embedded,
+                finite_content,
+                core,
+                min_samples,
+                alpha,
+                weights,
+                use_index,
+                way.__dict__.get("index"),  # None where the tree came from `memory`
             )
 
         return way, search, np.ascontiguousarray(content)
+
+    def _grow(self, way, X, rows, min_samples, weights, stage):
+        """What `grow` returns, from `memory` if it is there; without one the dendrogram is None."""
+        if weights is not None:
+            weights = weights[rows.finite]
+        if self.memory is None:
+            with stage("core distances"):
+                core = way.core_distances(min_samples, weights, needed_weight(min_samples))
+            with stage("spanning tree"):
+                return core, *way.spanning_tree(core, self.alpha), None
+        measured = X if rows.all_finite else X[rows.finite]
+        metric = (self.metric, self.metric_params, self.algorithm == "brute")
+        cached = check_memory(self.memory).cache(grow, ignore=["way"])
+        with stage("core distances"), stage("spanning tree"):
+            return cached(digest(measured), metric, min_samples, self.alpha, weights, way)
+
+    def _place_idle_rows(self, X, rows, weights):
+        """Keep what the selection needs to know of weights, and where rows without weight belong."""
+        self._weights = self._idle_places = None
+        if weights is None:
+            return
+        core = np.full(X.shape[0], np.inf)
+        core[rows.finite] = self.core_distances_[rows.finite]
+        self._weights = RowWeights(weights, core)
+        if len(rows.idle):
+            queries = self._embed(
+                self._as_fitted(X[rows.idle], MeasurableRows.all_of(X[rows.idle]))
+            )
+            self._idle_places = self._places_of(queries)
+            self.core_distances_[rows.idle] = self._search.core_distances_of(queries)
 
     def _max_distance(self):
         return float((self.metric_params or {}).get("max_distance", 0.0))
@@ -557,32 +516,6 @@ class HDBSCAN(
             )
         return tree
 
-    def _find_clusters(self):
-        """Condense the dendrogram, choose clusters and label the fitted rows."""
-        tree = condense(self.single_linkage_tree_, self.min_cluster_size, self._content)
-        self.condensed_tree_ = tree
-        self._selection = select(
-            tree,
-            self._content,
-            method=self.cluster_selection_method,
-            epsilon=self.cluster_selection_epsilon,
-            max_cluster_size=self.max_cluster_size,
-            allow_single_cluster=self.allow_single_cluster,
-        )
-        self.selected_clusters_ = self._selection.clusters
-        labels = labels_of(self._selection, tree.row_cluster, tree.row_level)
-        probabilities = probabilities_of(tree, self._selection, labels, tree.row_level)
-        scores = outlier_scores_of(tree, tree.row_cluster, tree.row_level)
-        self.labels_ = self._mark_rows(labels, INFINITE, MISSING)
-        self.probabilities_ = self._mark_rows(probabilities, 0.0, np.nan)
-        self.outlier_scores_ = self._mark_rows(scores, 1.0, np.nan)
-        self._n_features_out = len(self.selected_clusters_)
-
-    def _mark_rows(self, values, infinite, missing):
-        values[self._rows.infinite] = infinite
-        values[self._rows.missing] = missing
-        return values
-
     def _store_centers(self, X, rows):
         """Set `centroids_` and `medoids_`; members in lexicographic order fix every sum."""
         n_clusters = len(self.selected_clusters_)
@@ -592,6 +525,8 @@ class HDBSCAN(
             members = np.flatnonzero(self.labels_ == label)
             members = members[lexicographic_order(self._content[members])]
             weights, data = self.probabilities_[members], X[members]
+            if self._weights is not None:
+                weights = weights * self._weights.values[members]
             if self.store_centers in ("centroid", "both"):
                 centroids[label] = (weights @ data) / weights.sum()
             if self.store_centers in ("medoid", "both"):
@@ -625,54 +560,6 @@ class HDBSCAN(
         yield stage
         root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
 
-    # ---------------------------------------------------------------------------- new rows
-
-    def _as_fitted(self, X, rows):
-        """The rows that can be measured, dense or sparse as the fitted ones."""
-        X = X if rows.all_finite else X[rows.finite]
-        if sparse.issparse(self._search.rows):
-            return sparse.csr_array(X)
-        return X.toarray() if sparse.issparse(X) else X
-
-    def _locate(self, X, rows):
-        """Find where rows sit in the fitted hierarchy, and their labels."""
-        n, tree, search = X.shape[0], self.condensed_tree_, self._search
-        cluster, level = np.zeros(n, dtype=np.intp), np.full(n, np.inf)
-        queries = self._embed(self._as_fitted(X, rows))
-        fitted = search.fitted_equals(queries)
-        new = np.flatnonzero(fitted < 0)
-        old, fitted = rows.finite[fitted >= 0], self._rows.finite[fitted[fitted >= 0]]
-        cluster[old], level[old] = tree.row_cluster[fitted], tree.row_level[fitted]
-        if len(new):
-            core = search.core_distances_of(queries[new])
-            nearest, reach = search.nearest(queries[new], core)
-            level[rows.finite[new]] = reach = np.maximum(reach, SMALLEST_LEVEL)
-            cluster[rows.finite[new]] = attach(tree, self._rows.finite[nearest], reach)
-        labels = labels_of(self._selection, cluster, level)
-        labels[rows.infinite], labels[rows.missing] = INFINITE, MISSING
-        return _Located(cluster, level, labels)
-
-    def _embed(self, X):
-        search = self._search
-        return search.metric.embed(X, keep_float32=search.rows.dtype == np.float32)
-
-    def _levels_to_clusters(self, X, rows):
-        """Least mutual reachability of each finite row to each cluster, (n_finite, n_clusters)."""
-        queries, search = self._embed(self._as_fitted(X, rows)), self._search
-        core = search.core_distances_of(queries)
-        labels = self.labels_[self._rows.finite]
-        out = np.empty((queries.shape[0], len(self.selected_clusters_)))
-        for label in range(out.shape[1]):
-            out[:, label] = search.nearest(queries, core, np.flatnonzero(labels == label))[1]
-        return np.clip(out, SMALLEST_LEVEL, 1.0 / SMALLEST_LEVEL)
-
-    def _strength(self, located, finite, level):
-        """How strongly each finite row belongs where it belongs, (n_finite, 1 or n_clusters)."""
-        tree, labels = self.condensed_tree_, located.labels[finite]
-        strength = probabilities_of(tree, self._selection, labels, located.level[finite])
-        met = np.minimum(tree.death[self.selected_clusters_] / level, 1.0)
-        return np.where(labels[:, None] >= 0, strength[:, None], met)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = callable(self.metric) or self.metric in SPARSE_METRICS
@@ -683,5 +570,5 @@ class HDBSCAN(
 
 # TransformerMixin wraps these two for `set_output` when the class is made, and the wrapper would
 # always be there; so their availability is declared afterwards.
-HDBSCAN.transform = available_if(_has_rows)(HDBSCAN.transform)
-HDBSCAN.fit_transform = available_if(_has_rows)(HDBSCAN.fit_transform)
+HDBSCAN.transform = available_if(has_rows)(HDBSCAN.transform)
+HDBSCAN.fit_transform = available_if(has_rows)(HDBSCAN.fit_transform)

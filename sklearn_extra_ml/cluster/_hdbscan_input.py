@@ -6,7 +6,8 @@ import numpy as np
 from scipy import sparse
 
 from .._core._distances import BALL_TREE_METRICS, KD_TREE_METRICS
-from .._core._validation import bad_value
+from .._core._validation import bad_value, check_sample_weight
+from ._row_weights import SLACK, summable
 
 
 class MeasurableRows(NamedTuple):
@@ -19,11 +20,20 @@ class MeasurableRows(NamedTuple):
 
     infinite, missing : ndarray of shape (n_samples,)
         Masks of those with infinite and with missing entries; the latter win where both are.
+
+    idle : ndarray of shape (n_idle,)
+        Indices of rows that could be measured, but weigh nothing: they are placed after the fit.
     """
 
     finite: np.ndarray
     infinite: np.ndarray
     missing: np.ndarray
+    idle: np.ndarray = np.empty(0, dtype=np.intp)
+
+    def without(self, is_idle):
+        """The same without the rows of the mask `is_idle`."""
+        idle = is_idle[self.finite]
+        return self._replace(finite=self.finite[~idle], idle=self.finite[idle])
 
     @property
     def all_finite(self):
@@ -53,8 +63,11 @@ def _rows_with(test, X):
     return out
 
 
-def check_parameters(estimator, X, rows):
-    """Check what depends on the data; return the number of samples in a core distance."""
+def check_parameters(estimator, X, rows, weights=None):
+    """Check what depends on the data; return the number of samples in a core distance.
+
+    `weights` are those of all rows, or None.
+    """
     name, size = "min_samples", estimator.min_samples
     if size is None:
         name, size = "min_cluster_size", estimator.min_cluster_size
@@ -77,11 +90,54 @@ def check_parameters(estimator, X, rows):
             "n_samples=0 rows have only finite entries. Allowed: 2 or more. Fill in missing values "
             "or pass more rows."
         )
-    if size > n:
+    if weights is not None and size * (1.0 - SLACK) > weights[rows.finite].sum():
+        total = f"{weights[rows.finite].sum():g}"
+        fix = f"Lower `{name}` or raise the weights."
+        raise bad_value(
+            name, size, f"is larger than the sum of `sample_weight`, {total}", f"1 to {total}", fix
+        )
+    if weights is None and size > n:
         fix = f"Lower `{name}` or pass more rows."
         raise bad_value(name, size, f"is larger than n_samples={n}", f"1 to {n}", fix)
+    check_epsilons(estimator)
     check_algorithm(estimator.algorithm, estimator.metric, sparse.issparse(X))
     return size
+
+
+def check_epsilons(estimator):
+    """Refuse a largest distance of clusters below their smallest one."""
+    if estimator.cluster_selection_epsilon_max < estimator.cluster_selection_epsilon:
+        raise bad_value(
+            "cluster_selection_epsilon_max",
+            estimator.cluster_selection_epsilon_max,
+            f"is below `cluster_selection_epsilon`={estimator.cluster_selection_epsilon}",
+            f"{estimator.cluster_selection_epsilon} to infinity",
+            "Raise it.",
+        )
+
+
+def read_weights(sample_weight, X, rows, metric):
+    """Return summable weights of all rows (None where all are 1) and the rows that take part.
+
+    Raises `ValueError` for weights that are negative, not finite or all zero, and for weights of
+    zero with precomputed distances.
+    """
+    if sample_weight is None:
+        return None, rows
+    weights = check_sample_weight(sample_weight, X, keep_dtype=True)
+    if not np.any(weights[rows.finite] > 0):
+        raise ValueError(
+            "`sample_weight` is zero for every row that can be measured. Allowed: numbers from 0, "
+            "at least two of them positive. Leave `sample_weight` out to weigh all rows alike."
+        )
+    if np.all(weights == 1):
+        return None, rows
+    if metric == "precomputed" and np.any(weights == 0):
+        raise ValueError(
+            '`sample_weight` has zeros, and with metric="precomputed" such rows cannot be placed '
+            "after the fit. Allowed: positive weights. Leave out their rows and columns."
+        )
+    return summable(weights), rows.without(weights == 0)
 
 
 def check_algorithm(algorithm, metric, is_sparse):

@@ -12,19 +12,28 @@ Each is exact, so they find the same weights (up to rounding of the distances). 
 lexicographic order before the second way, so that no bit depends on the order in which they came.
 """
 
+import hashlib
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from .._core._all_pairs import matrix_core_distances, matrix_spanning_tree
+from .._core._all_pairs import (
+    matrix_core_distances,
+    matrix_spanning_tree,
+    weighted_matrix_core_distances,
+)
 from .._core._spatial import _SHORTEST_LISTS as SHORTEST_LISTS
-from .._core._spatial import SpatialIndex
+from .._core._spatial import SpatialIndex, distances_within, minimum_spanning_tree
 from .._core._spatial import _spanning_tree as tree_of_lists
 from .._native import _linkage
 from .._native._kd_tree import core_of_lists
+from ._condensed_tree import link
 from ._hdbscan_input import check_distance_matrix, check_sparse_graph
+from ._records import import_networkx
+from ._row_weights import needed_weight
 
 
 class MinimumSpanningTree(NamedTuple):
@@ -51,10 +60,39 @@ class MinimumSpanningTree(NamedTuple):
             {"from": self.edges[:, 0], "to": self.edges[:, 1], "distance": self.weights}
         )
 
+    def to_networkx(self):
+        """Return a `networkx.Graph` over the row indices; edges have the attribute ``distance``."""
+        graph = import_networkx().Graph()
+        graph.add_weighted_edges_from(
+            zip(*self.edges.T.tolist(), self.weights.tolist(), strict=True), weight="distance"
+        )
+        return graph
+
 
 # The classes below are the ways to core distances and spanning tree, `AllPairs` of the core is one
-# more: `core_distances(min_samples)`, then `spanning_tree(core_distances, alpha)`, which returns
-# edges and weights.
+# more: `core_distances(min_samples, weights, needed)`, where sums of `weights` up to `needed` decide
+# unless they are None, then `spanning_tree(core_distances, alpha)`, which returns edges and weights.
+
+
+def digest(rows):
+    """Return a string that tells arrays and sparse arrays of other content apart (SHA-256)."""
+    parts = (rows.indptr, rows.indices, rows.data) if sparse.issparse(rows) else (rows,)
+    state = hashlib.sha256(repr((rows.shape, [part.dtype.str for part in parts])).encode())
+    for part in parts:
+        state.update(np.ascontiguousarray(part).view(np.uint8).data)
+    return state.hexdigest()
+
+
+def grow(rows_digest, metric, min_samples, alpha, weights, way):
+    """Return core distances, edges and weights of the spanning tree, and its dendrogram.
+
+    All but `way` say what the result depends on, so that joblib can keep it (``ignore=["way"]``). The
+    dendrogram is None where the tree is a forest.
+    """
+    core = way.core_distances(min_samples, weights, needed_weight(min_samples))
+    edges, lengths = way.spanning_tree(core, alpha)
+    tree = MinimumSpanningTree(edges, lengths)
+    return core, edges, lengths, link(tree) if len(edges) == len(core) - 1 else None
 
 
 def tree_of(metric, rows):
@@ -76,21 +114,31 @@ class IndexedRows:
     """The way over the spatial index, for `embed`-ed rows of a metric that has a tree."""
 
     def __init__(self, metric, rows):
-        self.metric = metric
-        self.index = tree_of(metric, rows)
+        self.metric, self.rows = metric, rows
         self._lists = self._core = None
 
-    def core_distances(self, min_samples):
+    @cached_property
+    def index(self):
+        return tree_of(self.metric, self.rows)
+
+    def core_distances(self, min_samples, weights=None, needed=None):
         index = self.index
-        n_neighbors = min(max(min_samples, SHORTEST_LISTS), index.shape[0])
-        self._lists = index.knn_in_tree_order(n_neighbors)
-        self._core = np.empty(index.shape[0], dtype=index.dtype)
-        core_of_lists(index.tree, self._lists[0], min_samples, self._core, index.n_threads)
+        if weights is None:
+            n_neighbors = min(max(min_samples, SHORTEST_LISTS), index.shape[0])
+            self._lists = index.knn_in_tree_order(n_neighbors)
+            self._core = np.empty(index.shape[0], dtype=index.dtype)
+            core_of_lists(index.tree, self._lists[0], min_samples, self._core, index.n_threads)
+        else:
+            core = distances_within(index, self.rows, weights, needed)
+            self._core = core.astype(index.dtype)
         return self.metric.from_tree(self._core.astype(np.float64))
 
     def spanning_tree(self, core, alpha):
         alpha_of_tree = float(self.metric.to_tree(2.0 * alpha) / self.metric.to_tree(2.0))
-        edges, weights = tree_of_lists(self.index, self._core, self._lists, alpha_of_tree)
+        if self._lists is None:
+            edges, weights = minimum_spanning_tree(self.index, self._core, alpha=alpha_of_tree)
+        else:
+            edges, weights = tree_of_lists(self.index, self._core, self._lists, alpha_of_tree)
         self._lists = self._core = None
         return edges, self.metric.from_tree(weights)
 
@@ -102,7 +150,9 @@ class DistanceMatrix:
         self.D = D
         self.exactly_symmetric = check_distance_matrix(D)
 
-    def core_distances(self, min_samples):
+    def core_distances(self, min_samples, weights=None, needed=None):
+        if weights is not None:
+            return weighted_matrix_core_distances(self.D, weights, needed)
         return matrix_core_distances(self.D, min_samples)
 
     def spanning_tree(self, core, alpha):
@@ -126,7 +176,9 @@ class DistanceGraph:
         self.data = graph.data[apart]
         self.max_distance = max_distance
 
-    def core_distances(self, min_samples):
+    def core_distances(self, min_samples, weights=None, needed=None):
+        if weights is not None:
+            return self._weighted(weights, needed)
         core = np.full(self.n, 0.0 if min_samples == 1 else np.inf)
         if min_samples == 1:
             return core
@@ -134,6 +186,17 @@ class DistanceGraph:
         start = np.searchsorted(self.rows[order], np.arange(self.n + 1))
         enough = np.flatnonzero(np.diff(start) >= min_samples - 1)
         core[enough] = self.data[order[start[enough] + min_samples - 2]]
+        return core
+
+    def _weighted(self, weights, needed):
+        order = np.lexsort((self.data, self.rows))
+        start = np.searchsorted(self.rows[order], np.arange(self.n + 1))
+        total = np.concatenate(([0.0], np.cumsum(weights[self.columns[order]])))
+        missing = needed - weights
+        first = np.searchsorted(total, total[start[:-1]] + missing) - 1
+        core = np.where(missing <= 0, 0.0, np.inf)
+        reached = (missing > 0) & (first < start[1:])
+        core[reached] = self.data[order[np.maximum(first, start[:-1])[reached]]]
         return core
 
     def spanning_tree(self, core, alpha):

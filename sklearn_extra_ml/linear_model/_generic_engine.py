@@ -6,10 +6,11 @@ consensus: the bound is exact. Samples and the seeds handed to the estimator dep
 number alone, so results do not depend on the number of jobs.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from inspect import signature
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from sklearn import config_context, get_config
 from sklearn.base import clone
 
@@ -41,7 +42,6 @@ class GenericEngine:
         self.fit_params, self.score_params = fit_params, score_params
         self.min_samples, self.seed, self.pass_weights = min_samples, seed, pass_weights
         self.is_data_valid, self.is_model_valid = is_data_valid, is_model_valid
-        self.n_jobs = n_jobs
         self.n_workers = effective_n_jobs(n_jobs)
         self.n = len(self.index)
         self.dof = min_samples
@@ -59,13 +59,21 @@ class GenericEngine:
         self.rule = None
 
     def __enter__(self):
-        """Keep the worker threads from batch to batch."""
-        self._parallel = Parallel(n_jobs=self.n_jobs, prefer="threads").__enter__()
+        """Keep the worker threads from batch to batch.
+
+        Trials take about a millisecond and batches are many; joblib waits 10 ms for each.
+        """
+        self._pool = ThreadPoolExecutor(self.n_workers) if self.n_workers > 1 else None
         return self
 
     def __exit__(self, *reason):
-        self._parallel.__exit__(*reason)
-        self._parallel = None
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._pool = None
+
+    def _map(self, work, items):
+        """Return ``[work(item) for item in items]``, by the worker threads if there are any."""
+        return list(map(work, items) if self._pool is None else self._pool.map(work, items))
 
     def prepare(self, rule, sampling):
         """Fix the scoring rule and the way of drawing; called once before `search`."""
@@ -105,13 +113,12 @@ class GenericEngine:
         samples = np.empty((count, self.min_samples), dtype=np.intp)
         draw_samples(self.seed, first_trial, self._cumulative, self.n, samples)
         n_workers = min(self.n_workers, count)
-        if n_workers == 1:
-            outcome = [self._work(samples, range(count), first_trial, best_score)]
-        else:
-            outcome = self._parallel(
-                delayed(self._work)(samples, range(w, count, n_workers), first_trial, best_score)
-                for w in range(n_workers)
-            )
+        outcome = self._map(
+            lambda worker: self._work(
+                samples, range(worker, count, n_workers), first_trial, best_score
+            ),
+            range(n_workers),
+        )
         trials = [None] * count
         for worker, part in enumerate(outcome):
             trials[worker::n_workers] = part
@@ -261,7 +268,7 @@ class GenericEngine:
                 losses = self._losses(estimator) if status == VALID else None
                 return status, estimator, losses
 
-        outcome = self._parallel(delayed(one)(trial) for trial in range(count))
+        outcome = self._map(one, range(count))
         self._pilots = dict(enumerate(outcome))
         models = [t[1:] for t in outcome if t[0] == VALID]
         entropies = [loss_entropy(self._root(m[1]), w, self.lowest, drop)[0] for m in models]

@@ -68,6 +68,14 @@ def build_design(steps, X):
     return np.ascontiguousarray(X, dtype=dtype)
 
 
+def _empty_aligned(shape, dtype):
+    """An uninitialised array that starts at a cache line, so that no vector load straddles two."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    buffer = np.empty(n_bytes + 64, dtype=np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
+
+
 class LinearEngine:
     """Trials of one linear model over one data set; rows are the distinct ones, in content order.
 
@@ -114,7 +122,7 @@ class LinearEngine:
         self.p, self.t = X.shape[1], targets.shape[1]
         self.dof = self.p + self.intercept
         n_blocks = -(-len(self.index) // _BLOCK)
-        self.blocks = np.empty((n_blocks, self.p + self.t, _BLOCK), dtype=X.dtype)
+        self.blocks = _empty_aligned((n_blocks, self.p + self.t, _BLOCK), X.dtype)
         kernel.pack_rows(
             X,
             np.asarray(targets, dtype=X.dtype),

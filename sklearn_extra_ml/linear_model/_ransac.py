@@ -216,7 +216,7 @@ class RANSACRegressor(
     >>> y = 3 * X[:, 0] + 1 + 0.01 * rng.normal(size=200)
     >>> y[:120] = rng.uniform(-5, 5, size=120)  # 60 % outliers
     >>> ransac = RANSACRegressor(random_state=0).fit(X, y)
-    >>> ransac.estimator_.coef_.round(2), round(float(ransac.estimator_.intercept_), 2)
+    >>> ransac.estimator_.coef_.round(1), round(float(ransac.estimator_.intercept_), 1)
     (array([3.]), 1.0)
     """
 

@@ -243,10 +243,14 @@ SEM_INLINE void SEM_K(sem_dbscan_count_leaf)(sem_dbscan *w, SEM_K(sem_dbscan_sum
 {
     const sem_kd_node *at = w->tree->nodes + leaf;
     const double *box = SEM_K(sem_dbscan_box)(w, leaf, d);
-    double nearest[SEM_TILE];
-    sem_kd_tile_box_min_f64(query_tile, box, d, metric, w->tree->p, nearest);
-    uint32_t lanes = SEM_K(sem_lanes_le)(nearest, w->rule.possible) & s->active;
-    while (metric == SEM_EUCLIDEAN && d > 3 && w->narrow && lanes) {
+    const int filtered = metric == SEM_EUCLIDEAN && d > 3 && w->narrow;
+    uint32_t lanes = s->active;
+    if (!filtered) { /* the filter gives up a tile for less than the box costs */
+        double nearest[SEM_TILE];
+        sem_kd_tile_box_min_f64(query_tile, box, d, metric, w->tree->p, nearest);
+        lanes &= SEM_K(sem_lanes_le)(nearest, w->rule.possible);
+    }
+    while (filtered && lanes) {
         int group[4];
         const float *queries[4];
         const int n = SEM_K(sem_dbscan_group)(&lanes, s->narrow, d, group, queries);

@@ -250,18 +250,6 @@ static inline int sem_lowest_bit(uint32_t bits)
 #endif
 }
 
-/* Ask for the cache lines of a stretch of memory that will soon be read. */
-static inline void sem_prefetch(const void *start, intp bytes)
-{
-#if defined(__GNUC__)
-    for (intp b = 0; b < bytes; b += 64)
-        __builtin_prefetch((const char *)start + b);
-#else
-    (void)start;
-    (void)bytes;
-#endif
-}
-
 /* rows[]: those of the n rows whose label the bounds do not settle. */
 SEM_UNUSED SEM_CLONES
 static intp sem_unsettled(const int32_t *labels, const float *upper, const float *lower,

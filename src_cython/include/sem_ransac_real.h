@@ -1,13 +1,13 @@
 /* The part of sem_ransac.h that is compiled for each floating type (REAL, NAME). */
 
 #if defined(__GNUC__)
-typedef REAL NAME(sem_rs_vec) __attribute__((vector_size(32), aligned(4), may_alias));
-#  define SEM_RS_LANES (32 / (int)sizeof(REAL))
+typedef REAL NAME(sem_rs_vec) __attribute__((vector_size(64), aligned(4), may_alias));
+#  define SEM_RS_LANES (64 / (int)sizeof(REAL))
 #else
 typedef REAL NAME(sem_rs_vec);
 #  define SEM_RS_LANES 1
 #endif
-#define SEM_RS_STEP (4 * SEM_RS_LANES)
+#define SEM_RS_STEP (2 * SEM_RS_LANES)
 
 /* Add |residual| or its square to losses: separate loops of fixed length, which vectorise. */
 SEM_RS_INLINE void NAME(sem_rs_add)(const REAL *residual, int n, int fresh, int squared, REAL *loss)
@@ -27,7 +27,8 @@ SEM_RS_INLINE void NAME(sem_rs_add)(const REAL *residual, int n, int fresh, int 
 }
 
 /* Losses of one tile of rows under SEM_RS_GROUP models; coefficients as [target][column][model].
- * Two models by four vectors of rows: eight sums in registers on AVX2, the same code on any other. */
+ * Two models by two vectors of 64 bytes: four sums in AVX-512 registers, as many as the latency of
+ * a subtraction asks for, or eight in those of AVX2. */
 SEM_RS_INLINE void NAME(sem_rs_tile)(const REAL *block, ptrdiff_t p, ptrdiff_t t, int squared,
                                      const REAL *models, REAL loss[SEM_RS_GROUP][SEM_RS_TILE])
 {
@@ -39,30 +40,22 @@ SEM_RS_INLINE void NAME(sem_rs_tile)(const REAL *block, ptrdiff_t p, ptrdiff_t t
                 const REAL *w = models + k * (p + 1) * SEM_RS_GROUP + pair;
                 const vec *y = (const vec *)(block + (p + k) * SEM_RS_BLOCK + first);
                 const REAL b0 = w[p * SEM_RS_GROUP], b1 = w[p * SEM_RS_GROUP + 1];
-                vec r00 = y[0] - b0, r01 = y[1] - b0, r02 = y[2] - b0, r03 = y[3] - b0;
-                vec r10 = y[0] - b1, r11 = y[1] - b1, r12 = y[2] - b1, r13 = y[3] - b1;
+                vec r00 = y[0] - b0, r01 = y[1] - b0;
+                vec r10 = y[0] - b1, r11 = y[1] - b1;
                 for (ptrdiff_t j = 0; j < p; j++) {
                     const vec *x = (const vec *)(block + j * SEM_RS_BLOCK + first);
                     const REAL w0 = w[j * SEM_RS_GROUP], w1 = w[j * SEM_RS_GROUP + 1];
                     r00 -= x[0] * w0;
                     r01 -= x[1] * w0;
-                    r02 -= x[2] * w0;
-                    r03 -= x[3] * w0;
                     r10 -= x[0] * w1;
                     r11 -= x[1] * w1;
-                    r12 -= x[2] * w1;
-                    r13 -= x[3] * w1;
                 }
                 vec *to = (vec *)(residual[pair] + first);
                 to[0] = r00;
                 to[1] = r01;
-                to[2] = r02;
-                to[3] = r03;
                 to = (vec *)(residual[pair + 1] + first);
                 to[0] = r10;
                 to[1] = r11;
-                to[2] = r12;
-                to[3] = r13;
             }
         for (int h = 0; h < SEM_RS_GROUP; h++)
             NAME(sem_rs_add)(residual[h], SEM_RS_TILE, k == 0, squared, loss[h]);

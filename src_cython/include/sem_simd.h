@@ -12,6 +12,8 @@
 #ifndef SEM_SIMD_H
 #define SEM_SIMD_H
 
+#include <stddef.h>
+
 #if defined(__GNUC__) && defined(__x86_64__)
 #  if defined(SEM_SIMD_V4)
 #    define SEM_CLONES __attribute__((target("arch=x86-64-v4,prefer-vector-width=512")))
@@ -60,6 +62,18 @@ static inline int sem_isa_level(void)
     return level;
 #else
     return 0;
+#endif
+}
+
+/* Ask for the cache lines of a stretch of memory that will soon be read. */
+static inline void sem_prefetch(const void *start, ptrdiff_t bytes)
+{
+#if defined(__GNUC__)
+    for (ptrdiff_t b = 0; b < bytes; b += 64)
+        __builtin_prefetch((const char *)start + b);
+#else
+    (void)start;
+    (void)bytes;
 #endif
 }
 

@@ -22,8 +22,15 @@ enum sem_metric {
     SEM_CHEBYSHEV = 2,
     SEM_MINKOWSKI = 3,
     SEM_SQEUCLIDEAN = 4,
-    SEM_COSINE = 5 /* rows have unit length: 1 - <x, y> = |x - y|^2 / 2, without cancellation */
+    SEM_COSINE = 5, /* rows have unit length: 1 - <x, y> = |x - y|^2 / 2, without cancellation */
+    SEM_HAVERSINE = 6 /* rows on the unit sphere: the angle is 2 asin(chord / 2) */
 };
+
+static inline double sem_angle(double reduced)
+{
+    const double half = 0.5 * sqrt(reduced);
+    return 2.0 * asin(half < 1.0 ? half : 1.0);
+}
 
 static inline double sem_finish(double reduced, int metric, double p)
 {
@@ -31,6 +38,7 @@ static inline double sem_finish(double reduced, int metric, double p)
     case SEM_EUCLIDEAN: return sqrt(reduced);
     case SEM_MINKOWSKI: return pow(reduced, 1.0 / p);
     case SEM_COSINE: return 0.5 * reduced;
+    case SEM_HAVERSINE: return sem_angle(reduced);
     default: return reduced;
     }
 }
@@ -87,6 +95,9 @@ static void sem_finish_all(double *values, ptrdiff_t n, int metric, double p)
     else if (metric == SEM_MINKOWSKI)
         for (ptrdiff_t i = 0; i < n; i++)
             values[i] = pow(values[i], 1.0 / p);
+    else if (metric == SEM_HAVERSINE)
+        for (ptrdiff_t i = 0; i < n; i++)
+            values[i] = sem_angle(values[i]);
 }
 
 /* One step of Prim's algorithm over the slots [0, n): `distance` holds d(source, slot).

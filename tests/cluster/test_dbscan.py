@@ -327,7 +327,7 @@ def test_neighborhoods_of_another_metric_are_not_all_held(monkeypatch, rng):
 
     monkeypatch.setattr(_neighborhoods, "search_in", counted)
     X = rng.random((600, 3)) + 1
-    model = DBSCAN(metric="cosine", eps=1.0).fit(X)
+    model = DBSCAN(metric="canberra", eps=3.0, algorithm="brute").fit(X)
     assert_array_equal(model.labels_, 0)
     assert max(held) <= 128 * 600 < 600 * 600
 
@@ -352,6 +352,81 @@ def test_rule_spans_the_bound_of_each_metric(rng, method):
 def test_eps_whose_square_underflows_equals_scikit_learn(rng):
     X = np.concatenate([rng.random((40, 2)) * 1e-160, rng.random((40, 2))])
     assert_same(*both(X, eps=1e-161, min_samples=2))
+
+
+# ---- metrics that map rows to the unit sphere ---------------------------------------------------
+
+
+def draw_directions(rng, setting, dtype):
+    d, n = int(rng.integers(2, 20)), int(rng.integers(12, 600))
+    X = draw_rows(rng, ["blobs", "uniform", "duplicates", "decimal grid"][setting % 4], n, d)
+    X[~np.any(X, axis=1)] = 1.0
+    return X.astype(dtype)
+
+
+@pytest.mark.parametrize("setting", range(24))
+def test_cosine_by_the_tree_equals_scikit_learn(seed, setting, dtype):
+    rng = np.random.default_rng([seed, setting])
+    X = draw_directions(rng, setting, dtype)
+    weights = draw_weights(rng, ["none", "negative", "with zeros"][setting % 3], len(X))
+    for eps in (1e-3, 0.02, 0.2, 1.0):
+        parameters = {"eps": eps, "min_samples": int(rng.integers(2, 8)), "metric": "cosine"}
+        ours, theirs = both(X, weights, **parameters)
+        assert_same(ours, theirs)
+        assert_array_equal(ours.predict(X), ours.labels_)
+
+
+@pytest.mark.parametrize("setting", range(24))
+def test_haversine_by_the_tree_equals_scikit_learn(seed, setting):
+    rng = np.random.default_rng([seed, setting])
+    n = int(rng.integers(12, 600))
+    X = rng.uniform([-np.pi / 2, -np.pi], [np.pi / 2, np.pi], (n, 2))
+    if setting % 3 == 1:
+        X = rng.integers(0, 3, (n, 2)) / 2 + rng.normal(scale=0.01, size=(n, 2))
+    elif setting % 3 == 2:
+        X = np.round(X, 1)
+    for eps in (1e-4, 0.05, 0.3, 1.5, 2.95, 3.1):
+        ours, theirs = both(X, eps=eps, min_samples=4, metric="haversine")
+        assert_same(ours, theirs)
+        assert_array_equal(ours.predict(X), ours.labels_)
+        if len(ours.core_sample_indices_):
+            distances = pairwise_distances(X, ours.components_, metric="haversine")
+            core_labels = ours.labels_[ours.core_sample_indices_]
+            for label in range(core_labels.max() + 1):
+                expected = distances[:, core_labels == label].min(axis=1)
+                # Angles near pi lose half their digits, in scikit-learn too.
+                np.testing.assert_allclose(ours.transform(X)[:, label], expected, atol=5e-8)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "haversine"])
+def test_mapped_metrics_do_not_ask_scikit_learn_for_neighborhoods(rng, metric, monkeypatch):
+    X = draw_rows(rng, "blobs", 500, 2)
+    monkeypatch.setattr(_neighborhoods, "search_in", lambda *_: pytest.fail("asked"))
+    model = DBSCAN(eps=0.01, metric=metric).fit(X)
+    model.predict(X)
+    model.transform(X)
+
+
+def test_rows_of_zeros_have_no_direction_and_equal_scikit_learn(rng):
+    X = draw_rows(rng, "blobs", 200, 3)
+    X[::20] = 0
+    ours, theirs = both(X, eps=0.05, metric="cosine")
+    assert_same(ours, theirs)
+    full = DBSCAN(eps=0.05, metric="cosine").fit(X[1:20])
+    assert full.predict(np.zeros((1, 3))).tolist() == [-1]
+    np.testing.assert_allclose(full.transform(np.zeros((1, 3))), 1.0)
+
+
+def test_integer_rows_with_cosine_equal_scikit_learn(rng):
+    X = rng.integers(1, 9, (200, 4))
+    assert_same(*both(X, eps=0.01, metric="cosine"))
+
+
+def test_haversine_of_three_columns_is_refused_as_by_scikit_learn(rng):
+    X = rng.random((30, 3))
+    for cls in (DBSCAN, sklearn.cluster.DBSCAN):
+        with pytest.raises(ValueError, match="2"):
+            cls(metric="haversine").fit(X)
 
 
 # ---- new rows -----------------------------------------------------------------------------------
@@ -600,7 +675,7 @@ class Recorder:
         self.seen.append(("end", context.task_name))
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "precomputed"])
+@pytest.mark.parametrize("metric", ["euclidean", "canberra", "precomputed"])
 def test_callbacks_see_every_stage_begin_and_end(rng, metric):
     X = pairwise_distances(rng.random((50, 2)))
     recorder = Recorder()

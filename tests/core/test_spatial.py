@@ -149,6 +149,16 @@ def test_distances_uncentred_float64_have_scikit_learn_rounding(rng):
     np.testing.assert_array_equal(reduced, squared[perm[:, None], perm[positions]])
 
 
+def test_knn_squares_of_one_root_listed_by_rows():
+    # 1e6 + 58^2 and the square beside it differ, their roots do not.
+    X = np.array([[0.0, 1e-12], [0.0, 0.0], [1e3, 58.0]])
+    for rows in ([0, 1, 2], [1, 0, 2], [2, 1, 0]):
+        ours = SpatialIndex(X[rows], center=False).knn(3)
+        query = rows.index(2)
+        assert ours.distances[query, 1] == ours.distances[query, 2]
+        assert ours.rows[query, 1] < ours.rows[query, 2]
+
+
 @given(
     X=hnp.arrays(
         np.float64,

@@ -3,6 +3,7 @@
 Slow on purpose: all pairs, sets of rows, no spanning tree. Equal weights are added together.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -122,14 +123,14 @@ def below(cluster):
     return out
 
 
-def select(clusters, method, epsilon, max_cluster_size, allow_single_cluster):
+def select(clusters, method, epsilon, max_cluster_size, allow_single_cluster, epsilon_max=math.inf):
     root = clusters[0]
     if method == "leaf":
         chosen = {c for c in clusters if not c.children}
         if not allow_single_cluster:
             chosen.discard(root)
     else:
-        chosen = excess_of_mass(clusters, max_cluster_size, allow_single_cluster)
+        chosen = excess_of_mass(clusters, max_cluster_size, allow_single_cluster, epsilon_max)
     if epsilon > 0 and chosen != {root}:
         chosen = {climb(c, root, epsilon, allow_single_cluster) for c in chosen}
         if root in chosen:
@@ -137,21 +138,67 @@ def select(clusters, method, epsilon, max_cluster_size, allow_single_cluster):
     return chosen
 
 
-def excess_of_mass(clusters, max_cluster_size, allow_single_cluster):
+def excess_of_mass(clusters, max_cluster_size, allow_single_cluster, epsilon_max):
     root, chosen, best = clusters[0], set(), {}
     for cluster in reversed(clusters):
         if cluster is root and not allow_single_cluster:
             break
         inside = math.fsum(best[c] for c in cluster.children)
-        size = len(cluster.rows)
+        size, birth = len(cluster.rows), cluster.birth
         if cluster is root:
-            size = sum(len(c.rows) for c in root.children)
-        if inside > stability(cluster) or size > (max_cluster_size or math.inf):
+            size, birth = sum(len(c.rows) for c in root.children), root.leaving[0][0]
+        too_large = size > (max_cluster_size or math.inf) or birth > epsilon_max
+        if inside > stability(cluster) or too_large:
             best[cluster] = inside
         else:
             best[cluster] = stability(cluster)
             chosen -= set(below(cluster))
             chosen.add(cluster)
+    return chosen
+
+
+def simplify(clusters, left, persistence):
+    """Undo splits of which fewer than two parts persist, from the bottom up."""
+    peak = {}
+    for cluster in reversed(clusters):
+        levels = [cluster.leaving[-1][0], *(peak[c] for c in cluster.children)]
+        peak[cluster] = min(levels)
+    for cluster in reversed(clusters):
+        parts = cluster.children
+        if not parts:
+            continue
+        at = parts[0].birth
+        lasting = [c for c in parts if density(peak[c]) - density(at) >= persistence]
+        main = min(parts, key=lambda c: peak[c])
+        if len(lasting) >= 2:
+            gone, cluster.children = [c for c in parts if c not in lasting], lasting
+            for row, (where, _) in list(left.items()):
+                if where in gone:
+                    left[row] = cluster, at
+        else:
+            gone, cluster.children = parts, main.children
+            for child in main.children:
+                child.parent = cluster
+            for row, (where, level) in list(left.items()):
+                if where in gone:
+                    keeps = where is main or not main.children
+                    left[row] = cluster, level if keeps else at
+        clusters = [c for c in clusters if c not in gone]
+    for cluster in clusters:
+        levels = [level for where, level in left.values() if where is cluster]
+        levels += [c.birth for c in cluster.children for _ in c.rows]
+        cluster.leaving = [(level, 1) for level in sorted(levels, reverse=True)]
+    return clusters, left
+
+
+def most_stable(clusters, n_clusters, allowed):
+    """The best `n_clusters` of the allowed clusters, none inside another, by trying all."""
+    best, chosen = -math.inf, set()
+    for some in itertools.combinations([c for c in clusters if allowed(c)], n_clusters):
+        inside = {d for c in some for d in below(c)}
+        total = math.fsum(stability(c) for c in some)
+        if total > best and not inside & set(some):
+            best, chosen = total, set(some)
     return chosen
 
 
@@ -175,11 +222,23 @@ def hdbscan(
     epsilon=0.0,
     max_cluster_size=None,
     allow_single_cluster=False,
+    epsilon_max=math.inf,
+    persistence=0.0,
+    n_clusters=None,
 ):
     """Labels and probabilities for a matrix of mutual reachability; `X` numbers the clusters."""
     clusters, left = condense(dendrogram(R), min_cluster_size)
+    if persistence > 0:
+        clusters, left = simplify(clusters, left, persistence)
     root = clusters[0]
-    chosen = select(clusters, method, epsilon, max_cluster_size, allow_single_cluster)
+    if n_clusters is not None:
+        chosen = most_stable(
+            clusters, n_clusters, lambda c: c is not root and (method == "eom" or not c.children)
+        )
+    else:
+        chosen = select(
+            clusters, method, epsilon, max_cluster_size, allow_single_cluster, epsilon_max
+        )
     members = {c: [] for c in chosen}
     strength = np.zeros(len(R))
     for row in range(len(R)):

@@ -9,23 +9,41 @@ Nodes are numbered by level, children below parents, so every pass is one forwar
 scan over flat arrays.
 """
 
+from libc.math cimport INFINITY
+
 import numpy as np
 
 from sklearn_extra_ml._native._typedefs cimport floating, intp_t
 
 
+def weighted_sizes(
+    const intp_t[::1] left,  # IN (n - 1,)
+    const intp_t[::1] right,  # IN (n - 1,)
+    const double[::1] weight,  # IN (n,)
+    double[::1] size,  # OUT (n - 1,)
+):
+    """Total weight of the rows in each node."""
+    cdef intp_t m = left.shape[0], n = m + 1, e
+    with nogil:
+        for e in range(m):
+            size[e] = weight[left[e]] if left[e] < n else size[left[e] - n]
+            size[e] += weight[right[e]] if right[e] < n else size[right[e] - n]
+
+
 def condense(
     const intp_t[::1] left,  # IN (n - 1,)
     const intp_t[::1] right,  # IN (n - 1,)
-    const intp_t[::1] size,  # IN (n - 1,)
+    const double[::1] size,  # IN (n - 1,)
     const double[::1] level,  # IN (n - 1,), ascending
-    intp_t min_cluster_size,
+    const double[::1] weight,  # IN (n,), or (0,): every row weighs 1
+    const double[::1] core,  # IN (n,), level down to which a heavy row holds together; or (0,)
+    double min_cluster_size,
     intp_t[::1] row_cluster,  # OUT (n,), cluster that the row leaves
-    intp_t[::1] row_event,  # OUT (n,), node at which it leaves
+    double[::1] row_level,  # OUT (n,), level at which it leaves
     intp_t[::1] parent,  # OUT (capacity,), of each cluster
-    intp_t[::1] birth,  # OUT (capacity,), event at which it leaves its parent, -1 for the root
-    intp_t[::1] death,  # OUT (capacity,), event at which it ends
-    intp_t[::1] cluster_size,  # OUT (capacity,)
+    double[::1] birth,  # OUT (capacity,), level at which it leaves its parent
+    double[::1] death,  # OUT (capacity,), level at which it ends
+    double[::1] cluster_size,  # OUT (capacity,)
     double[::1] stability,  # OUT (capacity,)
 ):
     """Condense for `min_cluster_size`; returns the number of clusters, the root among them.
@@ -35,11 +53,15 @@ def condense(
     it ends the cluster. The stability of a cluster is a sum over its events, from the top down, of
     (rows that leave) x (density gained since birth): no term and no order in it depends on the
     order of the rows.
+
+    A row that weighs `min_cluster_size` stands for so many equal rows, which hold together down to
+    their core distance: above it such a row is a large child, too.
     """
-    cdef intp_t m = left.shape[0], n = m + 1, n_clusters = 1, e, c, child, side, own, top, rows
-    cdef double density
+    cdef intp_t m = left.shape[0], n = m + 1, n_clusters = 1, e, c, child, side, own, top
+    cdef double density, rows
+    cdef bint weighted = weight.shape[0] > 0
     cdef intp_t[::1] n_big = np.zeros(m, dtype=np.intp)   # children of the event that are large
-    cdef intp_t[::1] big_rows = np.zeros(m, dtype=np.intp)  # rows in them
+    cdef double[::1] big_rows = np.zeros(m)               # rows in them
     cdef intp_t[::1] owner = np.empty(m, dtype=np.intp)   # cluster of each node
     cdef intp_t[::1] event = np.empty(m, dtype=np.intp)   # its event; ~event where it has left
     with nogil:
@@ -47,6 +69,10 @@ def condense(
             for side in range(2):
                 child = (left[e] if side == 0 else right[e]) - n
                 if child < 0:
+                    child += n
+                    if weighted and weight[child] >= min_cluster_size and core[child] < level[e]:
+                        n_big[e] += 1
+                        big_rows[e] += weight[child]
                     continue
                 if level[child] == level[e]:
                     n_big[e] += n_big[child]
@@ -55,9 +81,9 @@ def condense(
                     n_big[e] += 1
                     big_rows[e] += size[child]
         parent[0] = -1
-        birth[0] = -1
-        death[0] = m - 1
-        cluster_size[0] = n
+        birth[0] = INFINITY
+        death[0] = level[m - 1]
+        cluster_size[0] = size[m - 1]
         stability[0] = 0.0
         owner[m - 1] = 0
         event[m - 1] = m - 1
@@ -66,14 +92,30 @@ def condense(
             top = event[e]
             if top == e:
                 rows = size[e] - big_rows[e] if n_big[e] == 1 else size[e]
-                density = 1.0 / level[birth[own]] if birth[own] >= 0 else 0.0
+                density = 1.0 / birth[own]
                 stability[own] += (1.0 / level[e] - density) * rows
-                death[own] = e
+                death[own] = level[e]
             for side in range(2):
                 child = left[e] if side == 0 else right[e]
                 if child < n:
                     row_cluster[child] = own
-                    row_event[child] = top if top >= 0 else ~top
+                    row_level[child] = level[top if top >= 0 else ~top]
+                    if (not weighted or top < 0 or weight[child] < min_cluster_size
+                            or core[child] >= level[top]):
+                        continue
+                    row_level[child] = core[child]
+                    if n_big[top] >= 2:
+                        c = n_clusters
+                        n_clusters += 1
+                        row_cluster[child] = c
+                        parent[c] = own
+                        birth[c] = level[top]
+                        cluster_size[c] = weight[child]
+                        stability[c] = 0.0
+                    else:
+                        c = own
+                    stability[c] += (1.0 / core[child] - 1.0 / birth[c]) * weight[child]
+                    death[c] = core[child]
                     continue
                 child -= n
                 owner[child] = own
@@ -88,10 +130,62 @@ def condense(
                         n_clusters += 1
                         owner[child] = c
                         parent[c] = own
-                        birth[c] = top
+                        birth[c] = level[top]
                         cluster_size[c] = size[child]
                         stability[c] = 0.0
     return n_clusters
+
+
+def simplify(
+    const intp_t[::1] parent,  # IN (n_clusters,)
+    const double[::1] birth,  # IN (n_clusters,), levels
+    const double[::1] death,  # IN (n_clusters,)
+    double persistence,  # IN  in units of density
+    intp_t[::1] merged,  # OUT (n_clusters,): the cluster that each one has become part of
+    double[::1] floor,  # OUT (n_clusters,): its rows leave at this level or above
+):
+    """Undo splits of which fewer than two parts persist: ``peak density - density at the split``.
+
+    Parts that do not persist are merged into the parent. If what it splits into has no parts
+    itself, all its rows go on in it as they did; otherwise those of such a part leave at the split.
+    """
+    cdef intp_t n = parent.shape[0], c, child, main, n_lasting, n_children
+    cdef double[::1] peak = np.empty(n)
+    cdef intp_t[::1] first = np.full(n, -1, dtype=np.intp), following = np.full(n, -1, dtype=np.intp)
+    cdef unsigned char[::1] has_parts = np.zeros(n, dtype=np.uint8)
+    with nogil:
+        for c in range(n - 1, 0, -1):
+            following[c] = first[parent[c]]
+            first[parent[c]] = c
+        for c in range(n):
+            merged[c] = c
+            floor[c] = 0.0
+        for c in range(n - 1, -1, -1):
+            peak[c] = 1.0 / death[c]
+            n_children = n_lasting = 0
+            main = -1
+            child = first[c]
+            while child >= 0:
+                n_children += 1
+                peak[c] = max(peak[c], peak[child])
+                n_lasting += peak[child] - 1.0 / birth[child] >= persistence
+                if main < 0 or peak[child] > peak[main]:
+                    main = child
+                child = following[child]
+            if not n_children:
+                continue
+            has_parts[c] = n_lasting >= 2 or has_parts[main]
+            child = first[c]
+            while child >= 0:
+                if n_lasting < 2 or peak[child] - 1.0 / birth[child] < persistence:
+                    merged[child] = c
+                    if has_parts[c] and (n_lasting >= 2 or child != main):
+                        floor[child] = birth[child]
+                child = following[child]
+        for c in range(1, n):
+            if merged[c] != c:
+                floor[c] = max(floor[c], floor[merged[c]])
+                merged[c] = merged[merged[c]]
 
 
 cdef inline bint row_is_lower(const floating *X, intp_t d, intp_t a, intp_t b) noexcept nogil:
@@ -143,27 +237,19 @@ def lift_lowest_rows(
 def excess_of_mass(
     const intp_t[::1] parent,  # IN (n_clusters,)
     const double[::1] stability,  # IN (n_clusters,)
-    const intp_t[::1] size,  # IN (n_clusters,)
-    intp_t max_cluster_size,
-    bint allow_root,
+    const unsigned char[::1] allowed,  # IN (n_clusters,)
     unsigned char[::1] selected,  # OUT (n_clusters,)
 ):
-    """Clusters of the largest total stability, none inside another (Campello et al. 2013)."""
-    cdef intp_t n = parent.shape[0], c, root_size = 0
+    """`allowed` clusters of the largest total stability, none inside another.
+
+    (Campello et al. 2013; of a cluster and those inside it the cluster, where both are as good.)
+    """
+    cdef intp_t n = parent.shape[0], c
     cdef double best
     cdef double[::1] below = np.zeros(n)  # best total of the children
     with nogil:
-        for c in range(1, n):
-            if parent[c] == 0:
-                root_size += size[c]
         for c in range(n - 1, -1, -1):
-            # scikit-learn's rule: the root counts the rows of its sub-clusters only, because its
-            # other rows are labelled as noise
-            if c == 0 and not allow_root:
-                selected[0] = 0
-                break
-            selected[c] = not (
-                below[c] > stability[c] or (size[c] if c else root_size) > max_cluster_size)
+            selected[c] = allowed[c] and not below[c] > stability[c]
             best = stability[c] if selected[c] else below[c]
             if c:
                 below[parent[c]] += best
@@ -179,6 +265,80 @@ cdef void keep_highest(const intp_t *parent, intp_t n, unsigned char *selected,
         covered[c] = covered[parent[c]] > 0 or selected[c]
         if covered[parent[c]] > 0:
             selected[c] = 0
+
+
+def most_stable(
+    const intp_t[::1] parent,  # IN (n_clusters,)
+    const double[::1] stability,  # IN (n_clusters,)
+    const unsigned char[::1] allowed,  # IN (n_clusters,)
+    intp_t n_wanted,
+    unsigned char[::1] selected,  # OUT (n_clusters,)
+):
+    """`n_wanted` allowed clusters of the largest total stability, none inside another.
+
+    Returns how many can be had where they are fewer (none is selected then). For every cluster the
+    best totals for 0, 1, 2, ... clusters within it are kept; children are added one after the other.
+    O(n_clusters n_wanted) time and memory. Of equal totals the one with fewer clusters in later
+    children is taken, and a cluster rather than one inside it.
+    """
+    cdef intp_t n = parent.shape[0], c, p, i, j, most, wide, at
+    cdef double value
+    cdef intp_t[::1] n_below = np.zeros(n, dtype=np.intp)   # most clusters to be had below
+    cdef intp_t[::1] before = np.zeros(n, dtype=np.intp)    # of the parent, before this child
+    if n_wanted < 1:
+        selected[:] = 0
+        return 0
+    with nogil:
+        for c in range(n - 1, -1, -1):
+            if n_below[c] == 0 and allowed[c]:
+                n_below[c] = 1
+            if c:
+                before[c] = n_below[parent[c]]
+                n_below[parent[c]] = min(n_wanted, n_below[parent[c]] + n_below[c])
+    if n_below[0] < n_wanted:
+        return n_below[0]
+    # Totals of a cluster lie at start[c]; how many its child c contributed, at choice[c].
+    cdef intp_t[::1] start = np.zeros(n + 1, dtype=np.intp), choice = np.zeros(n + 1, dtype=np.intp)
+    for c in range(n):
+        start[c + 1] = start[c] + n_below[c] + 1
+        choice[c + 1] = choice[c] + (min(n_wanted, before[c] + n_below[c]) + 1 if c else 0)
+    cdef double[::1] total = np.full(start[n], -INFINITY), row = np.empty(n_wanted + 1)
+    cdef int[::1] taken = np.zeros(max(choice[n], 1), dtype=np.intc)
+    cdef unsigned char[::1] itself = np.zeros(n, dtype=np.uint8)
+    cdef intp_t[::1] wanted = np.zeros(n, dtype=np.intp)
+    with nogil:
+        for c in range(n):
+            total[start[c]] = 0.0
+        for c in range(n - 1, -1, -1):
+            if n_below[c] and allowed[c] and stability[c] >= total[start[c] + 1]:
+                itself[c] = 1
+                total[start[c] + 1] = stability[c]
+            if not c:
+                break
+            p = parent[c]
+            most = before[c]
+            wide = min(n_wanted, most + n_below[c])
+            for j in range(wide + 1):
+                row[j] = -INFINITY
+                for i in range(max(0, j - most), min(n_below[c], j) + 1):
+                    value = total[start[p] + j - i] + total[start[c] + i]
+                    if value > row[j]:
+                        row[j] = value
+                        taken[choice[c] + j] = <int> i
+            for j in range(wide + 1):
+                total[start[p] + j] = row[j]
+        wanted[0] = n_wanted
+        # Children joined their parent from the last to the first: take them apart the other way.
+        for c in range(n):
+            if c:
+                p = parent[c]
+                at = taken[choice[c] + wanted[p]] if wanted[p] else 0
+                wanted[c] += at
+                wanted[p] -= at
+            selected[c] = wanted[c] == 1 and itself[c]
+            if selected[c]:
+                wanted[c] = 0
+    return n_wanted
 
 
 def merge_below(

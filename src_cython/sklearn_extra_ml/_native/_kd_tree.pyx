@@ -412,9 +412,13 @@ def rows_of_knn(
     intp_t[:, ::1] rows,              # OUT (n_queries, k): rows of the tree's points
     int n_threads,
 ):
-    """Translate neighbours from tree order and reduced distances to rows and distances."""
+    """Translate neighbours from tree order and reduced distances to rows and distances.
+
+    Different squares can have one root: such neighbours are put in the order of their rows again.
+    """
     cdef:
-        intp_t n = reduced.shape[0], k = reduced.shape[1], i, j, row
+        intp_t n = reduced.shape[0], k = reduced.shape[1], i, j, at, row, neighbor
+        floating distance
         int metric = tree.metric
         double p = tree.p
     if not n == queries.n_points == positions.shape[0] == distances.shape[0] == rows.shape[0]:
@@ -425,10 +429,16 @@ def rows_of_knn(
         row = queries.perm[i]
         for j in range(k):
             if floating is float:
-                distances[row, j] = sem_kd_unreduce_f32(reduced[i, j], metric, p)
+                distance = sem_kd_unreduce_f32(reduced[i, j], metric, p)
             else:
-                distances[row, j] = sem_kd_unreduce_f64(reduced[i, j], metric, p)
-            rows[row, j] = tree.perm[positions[i, j]]
+                distance = sem_kd_unreduce_f64(reduced[i, j], metric, p)
+            neighbor = tree.perm[positions[i, j]]
+            at = j
+            while at > 0 and distances[row, at - 1] == distance and rows[row, at - 1] > neighbor:
+                rows[row, at] = rows[row, at - 1]
+                at = at - 1
+            distances[row, j] = distance
+            rows[row, at] = neighbor
 
 
 def core_of_lists(

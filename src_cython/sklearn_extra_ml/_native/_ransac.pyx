@@ -23,6 +23,9 @@ from libc.string cimport memset
 
 from sklearn_extra_ml._native._typedefs cimport intp_t
 
+cdef extern from "sem_simd.h" nogil:
+    void sem_prefetch(const void *start, intp_t n_bytes)
+
 cdef extern from "sem_ransac.h" nogil:
     enum:
         SEM_RS_BLOCK
@@ -184,12 +187,17 @@ def pack_rows(const floating[:, :] X, const floating[:, :] y, const intp_t[::1] 
               floating[:, :, ::1] blocks):
     """Gather rows `order` of X and y, centred, into `blocks` (n_blocks, p + t, BLOCK)."""
     cdef intp_t n = order.shape[0], p = X.shape[1], t = y.shape[1], n_blocks = blocks.shape[0]
-    cdef intp_t b, i, j, row, here
+    cdef intp_t b, i, j, row, here, later
     for b in prange(n_blocks, schedule="static", num_threads=n_threads, nogil=True):
         here = min(n - b * SEM_RS_BLOCK, SEM_RS_BLOCK)
         for i in range(SEM_RS_BLOCK):
             if i < here:
                 row = order[b * SEM_RS_BLOCK + i]
+                later = order[min(b * SEM_RS_BLOCK + i + 12, n - 1)]
+                # rows come in random order, which no hardware prefetcher foresees
+                sem_prefetch(&y[later, 0], t * sizeof(floating))
+                if p:
+                    sem_prefetch(&X[later, 0], p * sizeof(floating))
                 for j in range(p):
                     blocks[b, j, i] = <floating>(<double>X[row, j] - x_centre[j])
                 for j in range(t):

@@ -1,0 +1,7 @@
+"""Hidden Markov models: states that follow each other, seen through what they emit."""
+
+from ._categorical import CategoricalHMM
+from ._gaussian import GaussianHMM
+from ._poisson import PoissonHMM
+
+__all__ = ["CategoricalHMM", "GaussianHMM", "PoissonHMM"]

@@ -1,0 +1,131 @@
+"""Nearest neighbours of rows, for any kind of input that t-SNE takes.
+
+Whatever the way, the result is the same kind of record: squared distances in float32 and neighbours
+by rising number, the row itself left out. The k-d tree answers in its own order, in which
+neighbours are close in memory; that order is kept for all that follows.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import NearestNeighbors
+
+from .._core._distances import Metric
+from .._core._spatial import SpatialIndex
+from .._core._threads import library_threads
+from .._native import _tsne_affinities
+
+__all__ = ["Neighborhoods", "all_others", "find_neighbors", "neighbors_of_new"]
+
+_BLOCK = 2**22  # distances of one block
+
+
+class Neighborhoods(NamedTuple):
+    """The `k` nearest other rows of every row."""
+
+    sq_distances: np.ndarray  # (n, k) float32: squares of the metric's distances
+    neighbors: np.ndarray  # (n, k) int32, rising in each row, numbers as in `order`
+    order: np.ndarray  # (n,) int32: the row of the data that each number stands for
+
+
+def find_neighbors(X, k, metric, metric_params, n_jobs, n_threads):
+    """Return the `Neighborhoods` of validated rows, or of a matrix or graph of distances."""
+    n = X.shape[0]
+    if metric == "precomputed" and not sparse.issparse(X):
+        return _nearest_in_rows(lambda first, last: X[first:last], n, k)
+    if metric == "precomputed":
+        search = NearestNeighbors(n_neighbors=k, metric="precomputed").fit(X)
+        return _by_number(*search.kneighbors())
+    measure = Metric(metric, metric_params, X, n_jobs)
+    if measure.tree_name is not None and not sparse.issparse(X):
+        return _from_tree(measure, measure.embed(X, keep_float32=True), k, n_threads)
+    search = NearestNeighbors(
+        n_neighbors=k, metric=metric, metric_params=metric_params, n_jobs=n_jobs
+    )
+    with library_threads():
+        return _by_number(*search.fit(X).kneighbors())
+
+
+def all_others(X, metric, metric_params):
+    """Return the `Neighborhoods` in which every row is a neighbour of every other one."""
+    n = X.shape[0]
+    if metric == "precomputed":
+        distances = X
+    else:
+        with library_threads():
+            distances = pairwise_distances(X, metric=metric, **(metric_params or {}))
+    others = np.arange(1, n, dtype=np.int32) - (
+        np.arange(n - 1, dtype=np.int32) < np.arange(n, dtype=np.int32)[:, None]
+    )
+    sq = np.take_along_axis(np.asarray(distances), others, axis=1).astype(np.float32)
+    return Neighborhoods(np.square(sq, out=sq), others, np.arange(n, dtype=np.int32))
+
+
+def neighbors_of_new(X_new, X, k, metric, metric_params, n_jobs, n_threads):
+    """Return squared distances (float32) and rows of the `k` nearest of `X` to each new row."""
+    if metric == "precomputed" and not sparse.issparse(X_new):
+        rows = np.argpartition(X_new, k - 1, axis=1)[:, :k]
+        distances = np.take_along_axis(X_new, rows, axis=1)
+    elif metric == "precomputed":
+        search = NearestNeighbors(n_neighbors=k, metric="precomputed")
+        distances, rows = search.fit(sparse.csr_array((X_new.shape[1],) * 2)).kneighbors(X_new)
+    else:
+        measure = Metric(metric, metric_params, X, n_jobs)
+        if measure.tree_name is not None and not sparse.issparse(X):
+            index = SpatialIndex(
+                measure.embed(X, keep_float32=True),
+                metric=measure.tree_name,
+                p=measure.p,
+                n_threads=n_threads,
+            )
+            found = index.knn(k, measure.embed(X_new, keep_float32=True))
+            distances, rows = measure.from_tree(found.distances), found.rows
+        else:
+            search = NearestNeighbors(
+                n_neighbors=k, metric=metric, metric_params=metric_params, n_jobs=n_jobs
+            )
+            with library_threads():
+                distances, rows = search.fit(X).kneighbors(X_new)
+    return np.square(distances).astype(np.float32), rows
+
+
+def _from_tree(measure, rows, k, n_threads):
+    """Ask the k-d tree; everything stays in its order."""
+    index = SpatialIndex(rows, metric=measure.tree_name, p=measure.p, n_threads=n_threads)
+    n = rows.shape[0]
+    found, positions, _ = index.knn_in_tree_order(k + 1)
+    if measure.name != "euclidean" and measure.name != "seuclidean":
+        if index.metric == "euclidean":
+            found = np.sqrt(found)
+        elif index.metric == "minkowski":
+            found = found ** (1.0 / index.p)
+        found = np.square(measure.from_tree(found))
+    sq, neighbors = np.empty((n, k), np.float32), np.empty((n, k), np.int32)
+    _tsne_affinities.without_self(found, positions, n_threads, sq, neighbors)
+    order = np.empty(n, dtype=np.int32)
+    _tsne_affinities.tree_rows(index.tree, order)
+    return Neighborhoods(sq, neighbors, order)
+
+
+def _nearest_in_rows(distances_of, n, k):
+    """Choose the `k` nearest from rows of a matrix of distances, blocks of rows at a time."""
+    sq, neighbors = np.empty((n, k), np.float32), np.empty((n, k), np.int32)
+    step = max(1, _BLOCK // n)
+    for first in range(0, n, step):
+        block = np.array(distances_of(first, min(first + step, n)))
+        own = np.arange(len(block))
+        block[own, first + own] = np.inf  # the last one, whatever the matrix says
+        chosen = np.sort(np.argpartition(block, k - 1, axis=1)[:, :k], axis=1)
+        neighbors[first : first + len(block)] = chosen
+        sq[first : first + len(block)] = np.take_along_axis(block, chosen, axis=1)
+    return Neighborhoods(np.square(sq, out=sq), neighbors, np.arange(n, dtype=np.int32))
+
+
+def _by_number(distances, rows):
+    by_number = np.argsort(rows, axis=1)
+    neighbors = np.take_along_axis(rows, by_number, axis=1).astype(np.int32)
+    sq = np.take_along_axis(distances, by_number, axis=1).astype(np.float32)
+    n = len(rows)
+    return Neighborhoods(np.square(sq, out=sq), neighbors, np.arange(n, dtype=np.int32))

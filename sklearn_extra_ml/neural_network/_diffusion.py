@@ -1,0 +1,677 @@
+"""Diffusion models of tables: density, samples, missing values."""
+
+from copy import deepcopy
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
+from sklearn.callback import with_callbacks
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from .._core._validation import Interval, fit_context
+from .._torch._device import forked_child_threads, import_torch
+from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, Trajectory
+
+_IMPUTE_LEVELS = 2  # noise levels of `impute` for each sampling step: its chain asks for small ones
+_IMPUTE_RANGE = (0.03, 20.0)
+
+
+class DiffusionModel(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDiffusion
+):
+    """Diffusion model of a table: its density, samples, and what is missing in its rows.
+
+    A network learns to take noise of any strength out of rows. That is enough to draw new rows, to
+    compute their density, to fill missing cells and to draw rows given any of their columns. Tables may
+    mix numbers and categories and have missing values; a frame comes back as a frame with the same
+    columns, dtypes, levels and share of missing values.
+
+    Good for 50 to 100,000 rows and up to some hundred columns. Cost of `fit`: about 1 to 3 ms a gradient
+    step on a CPU whatever the number of rows, so seconds for hundreds of rows and a minute for 10,000;
+    a sample costs `n_sampling_steps` evaluations of the network, a density about 130 times the
+    number of columns. For one or two smooth modes `sklearn.mixture.GaussianMixture` is faster and as
+    good.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(128, 128, 128)
+        Width inside each residual block; the stream between blocks has the first of them. (256, 256)
+        is better for 30 columns and more.
+
+    activation : {"silu", "gelu", "relu", "leaky_relu", "tanh", "sigmoid", "identity"}, default="silu"
+        Activation of the network.
+
+    dropout : float in [0, 1), default=0.0
+        Share of a block's activations dropped in training. Against repeating the training rows.
+
+    parameterization : {"edm", "eps"}, default="edm"
+        What the network is asked for. "edm": the preconditioning of Karras et al., on a continuous
+        range of noise levels. "eps": the noise, on DDPM's Markov chain of `n_noise_levels`.
+
+    sampler : {"dpmpp_2m", "heun", "euler", "ddim", "ddpm"}, default="dpmpp_2m"
+        How samples are drawn: DPM-Solver++(2M), of second order with one evaluation of the network a
+        step; Heun's method, of second order with two; Euler's method; DDIM; the reverse Markov chain of
+        DDPM. The last two walk the levels of the DDPM chain and need 50 and more steps; any sampler
+        works with any `parameterization`.
+
+    n_sampling_steps : int, default=20
+        Steps of the sampler, at least 1. 40 halve what error 20 leave.
+
+    guidance_scale : float, default=1.0
+        Classifier-free guidance: the difference that the context makes is multiplied by it. 1 draws from
+        what was learnt, more makes contexts more pronounced and samples less diverse.
+
+    dropout_context : float in [0, 1), default=0.1
+        Share of the rows that are trained without their context; guidance and densities without
+        context work from these.
+
+    noise_schedule : {"linear", "cosine"}, default="linear"
+        Variances of the DDPM chain.
+
+    n_noise_levels : int, default=1000
+        Levels of the DDPM chain.
+
+    sigma_min : float in (0, 1), default=0.002
+        Least standard deviation of the noise, in units of a column's.
+
+    sigma_max : float above 1, default=80.0
+        Largest standard deviation of the noise. It must drown the data: 20 is enough for most tables.
+
+    denoise_sigma : float, default=0.5
+        Noise that `predict` takes out, in units of a column's standard deviation.
+
+    n_ode_steps : int, default=32
+        Runge-Kutta steps of `score_samples`, `transform` and `inverse_transform`, four evaluations each.
+
+    n_resample : int, default=10
+        Times that `impute` takes each step, so that what it draws agrees with what is known.
+
+    standardize : {"column", "global", "quantile"} or False, default="column"
+        How numbers are scaled: each column; all columns by one scale (images); each column's
+        quantiles to a normal distribution (heavy tails); or not at all, when they have unit variance.
+
+    categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
+        Columns that hold categories. "from_dtype": strings, objects, booleans and categories of a
+        frame.
+
+    categorical_encoding : {"onehot", "embedding"}, default="onehot"
+        "embedding": a fixed code of about 2 log2(levels) numbers, for columns of many levels.
+
+    clip_samples : bool, default=True
+        Keep the numbers of samples within the range of the training rows.
+
+    solver : {"adamw", "adam", "sgd"}, default="adamw"
+        Optimiser.
+
+    alpha : float, default=0.0
+        Weight decay.
+
+    batch_size : int or "auto", default="auto"
+        Rows in a batch; "auto": ``min(256, n_samples)``.
+
+    learning_rate : {"cosine", "constant"}, default="cosine"
+        Schedule of the learning rate.
+
+    learning_rate_init : float, default=2e-3
+        Largest learning rate.
+
+    warmup : float in [0, 1], default=0.03
+        Share of the training over which the learning rate rises from 0.
+
+    max_iter : int or "auto", default="auto"
+        Number of epochs. "auto": as many as make 15 gradient steps a row up to 200 rows (at least 100
+        steps), and 3,000 times the fourth root of n_samples / 200 for more.
+
+    max_grad_norm : float, default=None
+        Gradients are scaled down to this norm.
+
+    ema_decay : float in [0, 1), default=0.999
+        The weights that predict are an exponential average over the training with this decay. None: the
+        last weights.
+
+    early_stopping : bool, default=False
+        Hold rows out, stop when their loss no longer falls, and keep the best weights. The loss is
+        noisy: rarely worth it here.
+
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows that early stopping holds out.
+
+    n_iter_no_change : int, default=50
+        Epochs without a better validation loss before early stopping.
+
+    tol : float, default=1e-4
+        What counts as better.
+
+    warm_start : bool, default=False
+        `fit` goes on from the weights, columns and scales of the last one.
+
+    precision : {"float32", "tf32", "bf16"}, default="float32"
+        Arithmetic of the training and of samples on a GPU.
+
+    compile : bool, default=False
+        Compile the loss with ``torch.compile``.
+
+    cuda_graph : bool or "auto", default="auto"
+        Capture the training step as a CUDA graph.
+
+    device : str or torch.device, default="auto"
+        "auto": the GPU, if there is one.
+
+    module : class, callable or torch.nn.Module, default=None
+        A network of your own, called as ``module(u, log_sigma, context)`` with rows `u` of unit
+        variance, log noise levels of shape (n, 1) or (1, 1), and contexts or None; it returns the shape
+        of `u`. A class or function is called with the number of encoded columns and of context
+        columns (one more than those of y: it tells whether the context is given).
+
+    callbacks : list of skorch callbacks, default=None
+        For the net.
+
+    checkpoint_dir : str or path, default=None
+        Folder for checkpoints; an interrupted `fit` with the same data and parameters goes on from its.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batches, noise and samples. On one machine with one number of threads, an int
+        gives equal bits.
+
+    verbose : bool or int, default=False
+        Print the loss of each epoch.
+
+    Attributes
+    ----------
+    net_ : skorch net
+        The trained net; ``net_.inference_module`` is the denoiser with the averaged weights.
+
+    classes_ : ndarray of shape (n_classes,)
+        Class labels. Defined only when `y` holds classes.
+
+    history_ : dict of lists
+        ``loss``, ``validation_loss``, ``learning_rate`` and ``seconds`` of each epoch.
+
+    loss_curve_ : list of float
+        Mean squared error of the network in each epoch. It does not go to 0: part of the noise cannot
+        be told from the data.
+
+    n_iter_ : int
+        Number of epochs.
+
+    best_loss_ : float
+        Least loss.
+
+    n_features_in_ : int
+        Number of columns seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names. Defined only when `X` has names that are all strings.
+
+    See Also
+    --------
+    DiffusionClassifier : Classes by Bayes' rule over such a model.
+    VAE : Faster samples and a code of few numbers.
+    sklearn.mixture.GaussianMixture : For few smooth modes.
+
+    Notes
+    -----
+    Densities come from the probability-flow ODE on a fixed grid in float64, so a row's result does not
+    depend on the other rows of the call. Columns that are constant are left out of the density.
+
+    References
+    ----------
+    .. [1] Ho, Jain and Abbeel (2020), Denoising Diffusion Probabilistic Models.
+    .. [2] Song et al. (2021), Score-Based Generative Modeling through Stochastic Differential Equations.
+    .. [3] Karras, Aittala, Aila and Laine (2022), Elucidating the Design Space of Diffusion-Based
+       Generative Models.
+    .. [4] Lu et al. (2022), DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Models.
+    .. [5] Lugmayr et al. (2022), RePaint: Inpainting using Denoising Diffusion Probabilistic Models.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_moons
+    >>> from sklearn_extra_ml.neural_network import DiffusionModel
+    >>> X, _ = make_moons(200, noise=0.1, random_state=0)
+    >>> model = DiffusionModel(max_iter=400, random_state=0).fit(X)
+    >>> model.sample(3).shape
+    (3, 2)
+    >>> on, off = model.score_samples([[0.0, 1.0], [0.5, 1.5]])
+    >>> bool(on > off)
+    True
+    >>> model.sample(2, conditions={0: 1.5})[:, 0]
+    array([1.5, 1.5], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {
+        **DIFFUSION_CONSTRAINTS,
+        "denoise_sigma": [Interval(Real, 0, None, closed="neither")],
+        "n_ode_steps": [Interval(Integral, 1, None, closed="left")],
+        "n_resample": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(128, 128, 128),
+        *,
+        activation="silu",
+        dropout=0.0,
+        parameterization="edm",
+        sampler="dpmpp_2m",
+        n_sampling_steps=20,
+        guidance_scale=1.0,
+        dropout_context=0.1,
+        noise_schedule="linear",
+        n_noise_levels=1000,
+        sigma_min=0.002,
+        sigma_max=80.0,
+        denoise_sigma=0.5,
+        n_ode_steps=32,
+        n_resample=10,
+        standardize="column",
+        categorical_features="from_dtype",
+        categorical_encoding="onehot",
+        clip_samples=True,
+        solver="adamw",
+        alpha=0.0,
+        batch_size="auto",
+        learning_rate="cosine",
+        learning_rate_init=2e-3,
+        warmup=0.03,
+        max_iter="auto",
+        max_grad_norm=None,
+        ema_decay=0.999,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=50,
+        tol=1e-4,
+        warm_start=False,
+        precision="float32",
+        compile=False,
+        cuda_graph="auto",
+        device="auto",
+        module=None,
+        callbacks=None,
+        checkpoint_dir=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.parameterization = parameterization
+        self.sampler = sampler
+        self.n_sampling_steps = n_sampling_steps
+        self.guidance_scale = guidance_scale
+        self.dropout_context = dropout_context
+        self.noise_schedule = noise_schedule
+        self.n_noise_levels = n_noise_levels
+        self.sigma_min = sigma_min
+        self.sigma_max = sigma_max
+        self.denoise_sigma = denoise_sigma
+        self.n_ode_steps = n_ode_steps
+        self.n_resample = n_resample
+        self.standardize = standardize
+        self.categorical_features = categorical_features
+        self.categorical_encoding = categorical_encoding
+        self.clip_samples = clip_samples
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.warmup = warmup
+        self.max_iter = max_iter
+        self.max_grad_norm = max_grad_norm
+        self.ema_decay = ema_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.precision = precision
+        self.compile = compile
+        self.cuda_graph = cuda_graph
+        self.device = device
+        self.module = module
+        self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows. Entries may be missing (NaN, null); infinity is refused.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            What to condition on: class labels, or one or more numbers for each row.
+
+        Returns
+        -------
+        self : object
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            For bad input, and parameters that do not fit each other.
+        """
+        return self._train(X, y)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Train on: one pass over the rows, at a constant learning rate.
+
+        The first call learns columns, scales, levels and classes from its rows; later ones must
+        hold the same.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            The model.
+        """
+        return self._train(X, y, one_pass=True)
+
+    def _train(self, X, y, one_pass=False):
+        goes_on = (one_pass or self.warm_start) and hasattr(self, "net_")
+        self._check_levels()
+        X = self._check_table(X, reset=not goes_on)
+        if not goes_on:
+            self._fit_encoder(X)
+            context = self._fit_context(X, y)
+            if self._context is not None and self._context.classes is not None:
+                self.classes_ = self._context.classes
+        else:
+            context = None if y is None else self._contexts(y, len(X))
+            if context is None and self._context is not None:
+                raise ValueError(
+                    "`y` is None, but the model was fitted with y. Allowed: y for every row. Pass it."
+                )
+        rows = self._encode(X)
+        self._n_features_out = rows.shape[1]
+        return self._fit_net(rows, context, partial=one_pass)
+
+    # --- density and the flow --------------------------------------------------------------------
+
+    def score_samples(self, X, y=None):
+        """Log-density of each row, by the probability-flow ODE.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Their contexts, for the conditional density. None: the density without context.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,), float32
+            In nats, in the units of `X`. The trace of the Jacobian is exact for up to 64 encoded
+            columns; above, it is estimated with 16 fixed probes. With categories or missing values
+            it is the density of the encoded row: good to compare rows by, but no probability mass.
+        """
+        check_is_fitted(self)
+        X = self._check_table(X, reset=False)
+
+        values = self._flow("log_density", np.nan_to_num(self._table.transform(X)), y)
+        return (values + self._table.log_jacobian(X)).astype(np.float32)
+
+    def score(self, X, y=None):
+        """Mean log-density of the rows in nats: see `score_samples`.
+
+        Parameters
+        ----------
+        X, y
+            As in `score_samples`.
+
+        Returns
+        -------
+        score : float
+        """
+        return float(self.score_samples(X, y).mean(dtype=np.float64))
+
+    def transform(self, X, y=None):
+        """The noise that rows become along the probability flow.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Their contexts. None: without context.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_encoded), float32
+            About standard normal for rows like those of the fit.
+        """
+        check_is_fitted(self)
+        X = self._check_table(X, reset=False)
+
+        return self._flow("to_noise", np.nan_to_num(self._table.transform(X)), y).astype(np.float32)
+
+    def inverse_transform(self, X, y=None):
+        """The rows that noise becomes: `transform` backwards.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_encoded)
+            Noise, from `transform` or standard normal.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Contexts of the rows to make, those of `transform` or others. None: without context.
+
+        Returns
+        -------
+        X_original : array or frame of shape (n_samples, n_features)
+            Not clipped.
+        """
+        check_is_fitted(self)
+        Z = check_array(X, dtype=np.float64, input_name="X")
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {Z.shape[1]} columns, but the noise has {self._n_features_out}. Allowed: what "
+                "`transform` returned. Pass noise."
+            )
+
+        return self._decode(self._flow("from_noise", Z, y), clip=False)
+
+    def _flow(self, what, rows, y):
+        """Return a function of `_probability_flow` of encoded rows; each row's is its own."""
+        torch = import_torch()
+        from .._torch import _probability_flow as flow
+        from .._torch._denoiser import with_context
+
+        context = None if y is None else self._contexts(y, len(rows))
+        device = torch.device(self.net_.device)
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        grid = flow.flow_grid(self.n_ode_steps, *self._range())
+        n_directions = min(rows.shape[1], flow.EXACT_TRACE)
+        n_block = flow.rows_in_block(n_directions, max(self._hidden_sizes()))
+        blocks = []
+        with torch.no_grad(), forked_child_threads():
+            denoiser = deepcopy(self.net_.inference_module).to(dtype)
+            for start in range(0, len(rows), n_block):
+                x = torch.from_numpy(rows[start : start + n_block]).to(device, dtype)
+                seen = x.new_zeros(len(x), denoiser.n_context + 1) if denoiser.n_context else None
+                if context is not None:
+                    block = torch.from_numpy(context[start : start + n_block])
+                    seen = with_context(block.to(device, dtype))
+                field = partial(denoiser.field, context=seen)
+                if what == "log_density":
+                    traced = partial(denoiser.field_and_trace, context=seen)
+                    out = flow.log_density(field, traced, x, grid)
+                else:
+                    out = getattr(flow, what)(field, x, grid)
+                blocks.append(out.cpu().numpy())
+        return np.concatenate(blocks).astype(np.float64)
+
+    # --- samples ---------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        n_samples=1,
+        y=None,
+        *,
+        conditions=None,
+        random_state=None,
+        n_steps=None,
+        return_trajectory=False,
+    ):
+        """Draw rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        y : label, number or array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Contexts to draw rows for; one for all, or one each. None: as frequent as in training.
+
+        conditions : dict, default=None
+            Column (name or position) -> its value, or `n_samples` values. The other columns are
+            drawn given these, by `impute`; no row is drawn in vain.
+
+        random_state : int, RandomState instance or None, default=None
+            None: that of the model.
+
+        n_steps : int, default=None
+            Steps of the sampler. None: `n_sampling_steps`.
+
+        return_trajectory : bool, default=False
+            Whether to return the states on the way too.
+
+        Returns
+        -------
+        X : array or frame of shape (n_samples, n_features)
+            A frame like the fitted one, or a float32 array.
+
+        trajectory : Trajectory
+            Only with `return_trajectory`: ``sigmas``, ``states`` and ``denoised``.
+
+        Raises
+        ------
+        ValueError
+            For classes or columns that the model does not know.
+        """
+        check_is_fitted(self)
+        self._check_n(n_samples, n_steps)
+        watched = []
+
+        def watch(i, x, denoised):
+            if i == len(watched):
+                watched.append(([], []))
+            watched[i][0].append(x.cpu().numpy())
+            watched[i][1].append(denoised.cpu().numpy())
+
+        watch = watch if return_trajectory else None
+        if conditions:
+            known, given = self._table.transform_conditions(conditions, n_samples)
+            sigmas, Z = self._impute_rows(known, y, random_state, n_steps, watch)
+            X = self._decode(Z, missing=False, given=given)
+        else:
+            sigmas, Z = self._sample_rows(n_samples, y, random_state, n_steps, self.sampler, watch)
+            X = self._decode(Z)
+        if not return_trajectory:
+            return X
+        shrink = 1 / np.sqrt(1 + sigmas**2)
+        states = [
+            self._decode(np.concatenate(x) * c, clip=False)
+            for (x, _), c in zip(watched, shrink, strict=False)
+        ]
+        denoised = [self._decode(np.concatenate(d)) for _, d in watched]
+        return X, Trajectory(sigmas, [*states, X], denoised)
+
+    def impute(self, X, y=None, *, random_state=None, n_steps=None):
+        """Draw the missing entries of rows given the others (RePaint).
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows; NaN or null where missing, in any column.
+
+        y : label, number or array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Contexts of the rows. None: drawn as frequent as in training, for each row.
+
+        random_state : int, RandomState instance or None, default=None
+            None: that of the model.
+
+        n_steps : int, default=None
+            Noise levels. None: twice `n_sampling_steps`.
+
+        Returns
+        -------
+        X_imputed : array or frame of shape (n_samples, n_features)
+            A copy. What was given is as it was; every missing entry is one draw from its
+            distribution given the rest of its row: draw several times for the uncertainty.
+        """
+        check_is_fitted(self)
+        table = self._check_table(X, reset=False)
+        known = self._table.transform(table, to_impute=True)
+        index = X.index if hasattr(X, "index") and hasattr(X, "iloc") else None
+        _, Z = self._impute_rows(known, y, random_state, n_steps, None)
+        given = self._table.observed(table)
+        out = self._table.inverse_transform(
+            Z, clip=self.clip_samples, missing=False, given=given, index=index
+        )
+        if isinstance(out, np.ndarray) and table.dtype != object:
+            out = out.astype(table.dtype)
+        return out
+
+    def _impute_rows(self, known, y, random_state, n_steps, watch):
+        """Return levels and encoded rows with their NaN drawn."""
+        torch = import_torch()
+        from .._torch._solvers import karras_sigmas, repaint
+
+        self._check_n(len(known), n_steps)
+        n_levels = _IMPUTE_LEVELS * self.n_sampling_steps if n_steps is None else n_steps
+        low, high = self._range()
+        sigmas = karras_sigmas(n_levels, max(low, _IMPUTE_RANGE[0]), min(high, _IMPUTE_RANGE[1]))
+        mask = (~np.isnan(known)).astype(np.float32)
+        known = np.nan_to_num(known).astype(np.float32)
+        context = self._contexts_to_sample(len(known), y, random_state)
+
+        def solve(denoise, noise, device, block):
+            x = torch.from_numpy(known[block]).to(device)
+            seen = torch.from_numpy(mask[block]).to(device)
+            return repaint(denoise, x, seen, sigmas, noise, self.n_resample, watch)
+
+        return sigmas, self._draw(solve, context, random_state, known.shape)
+
+    def predict(self, X, y=None):
+        """Rows without the noise that they are taken to hold, of standard deviation `denoise_sigma`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Noisy rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Their contexts. None: without context.
+
+        Returns
+        -------
+        X_denoised : array or frame of shape (n_samples, n_features)
+            The expectation of the clean row given the noisy one.
+        """
+        check_is_fitted(self)
+        X = self._check_table(X, reset=False)
+        rows = np.nan_to_num(self._encode(X))
+        context = None if y is None else self._contexts(y, len(rows))
+        Z = self._apply("denoise_rows", rows, context, sigma=float(self.denoise_sigma))
+        return self._decode(Z, clip=False)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,340 @@
+"""What the diffusion estimators share: input, context, network, sampling."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import validate_data
+
+from .._core._validation import Interval, Options, StrOptions, bad_value
+from .._torch._device import forked_child_threads, import_torch, matmul_precision
+from .._torch._solvers import BETAS, SOLVERS
+from .._torch._state import storable
+from .._torch._table import TableEncoder, is_frame
+from ._base import ACTIVATIONS, TRAINING_CONSTRAINTS, BaseDeep
+
+_LAST_SIGMA = 0.01  # samplers leave so little noise to the last step at once
+_POOL = 10_000  # contexts of the training rows kept for samples that name none
+
+DIFFUSION_CONSTRAINTS = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "parameterization": [StrOptions({"edm", "eps"})],
+    "sampler": [StrOptions(set(SOLVERS))],
+    "n_sampling_steps": [Interval(Integral, 1, None, closed="left")],
+    "guidance_scale": [Interval(Real, 0, None, closed="left")],
+    "dropout_context": [Interval(Real, 0, 1, closed="left")],
+    "noise_schedule": [StrOptions(set(BETAS))],
+    "n_noise_levels": [Interval(Integral, 2, None, closed="left")],
+    "sigma_min": [Interval(Real, 0, 1, closed="neither")],
+    "sigma_max": [Interval(Real, 1, None, closed="neither")],
+    "standardize": [StrOptions({"column", "global", "quantile"}), Options(bool, {False})],
+    "categorical_features": ["array-like", StrOptions({"from_dtype"})],
+    "categorical_encoding": [StrOptions({"onehot", "embedding"})],
+    "clip_samples": ["boolean"],
+    **TRAINING_CONSTRAINTS,
+    "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+}
+
+
+class Trajectory(NamedTuple):
+    """The way of a sample from noise to data."""
+
+    sigmas: np.ndarray  # (n_steps + 1,): standard deviation of the noise in each state, last 0
+    states: list  # n_steps + 1 tables like the sample: rows, shrunk to unit variance while noisy
+    denoised: list  # n_steps tables: what the network takes each state for
+
+
+@storable
+class ContextEncoder:
+    """What a model is conditioned on, as numbers: classes as indicators, features standardised.
+
+    `classes` is None for features.
+    """
+
+    def __init__(self):
+        self.classes = None
+
+    def fit(self, y):
+        """Learn classes where `y` holds labels, else the scale of its numbers."""
+        if type_of_target(y, input_name="y") in ("binary", "multiclass"):
+            return self.fit_classes(np.asarray(y).reshape(-1))
+        Y = self._features(y)
+        self.mean, std = Y.mean(axis=0), Y.std(axis=0)
+        self.scale, self.n_context = np.where(std > 0, std, 1.0), Y.shape[1]
+        chosen = slice(None)
+        if len(Y) > _POOL:
+            chosen = np.random.default_rng(0).choice(len(Y), _POOL, replace=False)
+        self.pool = self.transform(Y)[chosen]
+        return self
+
+    def fit_classes(self, y):
+        """Learn the classes of labels and how frequent they are."""
+        self.classes, counts = np.unique(y, return_counts=True)
+        self.prior, self.n_context = counts / len(y), len(self.classes)
+        return self
+
+    def draw(self, n, rng):
+        """Return the contexts of `n` rows, as frequent as in the fit."""
+        if self.classes is None:
+            return self.pool[rng.randint(len(self.pool), size=n)]
+        index = rng.choice(self.n_context, size=n, p=self.prior)
+        return np.eye(self.n_context, dtype=np.float32)[index]
+
+    @staticmethod
+    def _features(y):
+        Y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        return Y.reshape(len(Y), -1)
+
+    def transform(self, y):
+        """Return the float32 contexts (n, n_context) of `y`; `ValueError` for unseen classes."""
+        if self.classes is None:
+            Y = self._features(y)
+            if Y.shape[1] != self.n_context:
+                raise ValueError(
+                    f"`y` has {Y.shape[1]} columns. Allowed: {self.n_context}, as in the fit. "
+                    "Pass the same features."
+                )
+            return ((Y - self.mean) / self.scale).astype(np.float32)
+        y = np.asarray(y).reshape(-1)
+        unseen = sorted(set(y.tolist()) - set(self.classes.tolist()), key=str)
+        if unseen:
+            raise bad_value(
+                "y",
+                unseen[0],
+                "is a class that the model was not fitted with",
+                ", ".join(repr(label) for label in self.classes.tolist()),
+                "Name one of these, or fit with it.",
+            )
+        number = {label: i for i, label in enumerate(self.classes.tolist())}
+        index = np.array([number[label] for label in y.tolist()], dtype=np.intp)
+        return np.eye(self.n_context, dtype=np.float32)[index]
+
+
+class BaseDiffusion(BaseDeep):
+    """Base of `DiffusionModel` and `DiffusionClassifier`."""
+
+    # --- input -----------------------------------------------------------------------------------
+
+    def _check_table(self, X, *, reset):
+        """Return X: frames as they are, anything else as a float array that may hold NaN."""
+        if not is_frame(X):
+            return self._validate_rows(X, reset=reset, ensure_all_finite="allow-nan")
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        n_rows, n_columns = X.shape
+        for n, what, verb in (
+            (n_rows, "sample", "sample(s)"),
+            (n_columns, "feature", "feature(s)"),
+        ):
+            if n == 0:
+                raise ValueError(
+                    f"Found array with 0 {verb} (shape={X.shape}) while a minimum of 1 is required. "
+                    f"Pass a frame with a {what}."
+                )
+        return X
+
+    def _fit_encoder(self, X):
+        self._table = TableEncoder(
+            self.standardize, self.categorical_features, self.categorical_encoding
+        ).fit(X)
+
+    def _encode(self, X):
+        """Return the float32 rows of a checked table, NaN where numbers are missing."""
+        return self._table.transform(X).astype(np.float32)
+
+    def _check_levels(self):
+        if not self.sigma_min < self.sigma_max:
+            raise bad_value(
+                "sigma_min",
+                self.sigma_min,
+                f"is not below `sigma_max`={self.sigma_max}",
+                f"0 to {self.sigma_max}",
+                "Lower it.",
+            )
+        if not self._hidden_sizes():
+            raise bad_value(
+                "hidden_layer_sizes",
+                self.hidden_layer_sizes,
+                "has no layer",
+                "at least one size",
+                "Name a width, (128,) for instance.",
+            )
+
+    # --- network ---------------------------------------------------------------------------------
+
+    def _n_epochs(self, n_rows, batch_size):
+        if self.max_iter != "auto":
+            return self.max_iter
+        return -(-gradient_steps(n_rows) * batch_size // n_rows)
+
+    def _make_module(self, n_in):
+        from .._torch._denoiser import ConditionalMLP, Denoiser
+
+        n_context = 0 if self._context is None else self._context.n_context
+        seen = n_context + 1 if n_context else 0
+        if self.module is not None:
+            network = self._given_module(n_in, seen)
+        else:
+            network = ConditionalMLP(
+                n_in, self._hidden_sizes(), self.activation, seen, self.dropout
+            )
+        return Denoiser(
+            network,
+            self.parameterization,
+            n_context=n_context,
+            dropout_context=float(self.dropout_context),
+            sigma_range=(float(self.sigma_min), float(self.sigma_max)),
+            chain=(self.noise_schedule, int(self.n_noise_levels)),
+            denoise_sigma=float(getattr(self, "denoise_sigma", 0.5)),
+            has_missing=len(self._table.gappy) > 0,
+        )
+
+    def _check_module(self, module, rows, context):
+        if self.module is None:
+            return
+        import torch
+
+        x = torch.from_numpy(np.nan_to_num(rows[:2]))
+        seen = torch.zeros(len(x), module.n_context + 1) if module.n_context else None
+        module.eval()
+        with torch.no_grad():
+            output = module.network(x, torch.zeros(1, 1), seen)
+        module.train()
+        if tuple(getattr(output, "shape", ())) != tuple(x.shape):
+            raise ValueError(
+                f"`module` returned shape {tuple(getattr(output, 'shape', ()))} for rows of shape "
+                f"{tuple(x.shape)}. Allowed: the shape of the rows. Its forward is called as "
+                "`module(u, log_sigma, context)`: change its last layer."
+            )
+
+    # --- sampling --------------------------------------------------------------------------------
+
+    def _sigmas(self, sampler, n_steps):
+        """Return the falling levels that a sampler walks, with the last 0."""
+        from .._torch import _solvers
+
+        low, high = self._range()
+        if sampler in _solvers.CHAIN_SOLVERS:
+            chain = _solvers.chain_sigmas(self.noise_schedule, self.n_noise_levels)
+            if self.parameterization == "edm":
+                inside = (chain >= low) & (chain <= high)
+                chain = chain[inside] if inside.any() else np.array([low, high])
+            return _solvers.respaced_sigmas(chain, n_steps)
+        return np.append(_solvers.even_sigmas(n_steps, max(low, _LAST_SIGMA), high), 0.0)
+
+    def _range(self):
+        """Return the lowest and highest noise level that the network has learnt."""
+        low, high = float(self.sigma_min), float(self.sigma_max)
+        if self.parameterization == "eps":
+            from .._torch._solvers import chain_sigmas
+
+            chain = chain_sigmas(self.noise_schedule, self.n_noise_levels)
+            low, high = max(low, chain[0]), min(high, chain[-1])
+        return low, high
+
+    def _draw(self, solve, context, random_state, shape):
+        """Run ``solve(denoise, noise, device, block)`` over blocks of rows; return float32 rows.
+
+        All noise comes from one generator on the CPU, so that devices agree.
+        """
+        torch = import_torch()
+        from .._torch._denoiser import guided
+
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        generator = torch.Generator().manual_seed(int(rng.randint(np.iinfo(np.int32).max)))
+        device = torch.device(self.net_.device)
+
+        def noise(like):
+            return torch.randn(like.shape, generator=generator, dtype=like.dtype).to(like.device)
+
+        blocks = []
+        with torch.inference_mode(), forked_child_threads(), matmul_precision(self.precision):
+            for start in range(0, shape[0], 8192):
+                block = slice(start, min(start + 8192, shape[0]))
+                seen = None
+                if context is not None:
+                    seen = torch.from_numpy(context[block]).to(device)
+                denoise = guided(self.net_.inference_module, seen, float(self.guidance_scale))
+                x = solve(denoise, noise, device, block)
+                blocks.append(x.cpu().numpy())
+        return np.concatenate(blocks)
+
+    def _contexts_to_sample(self, n, y, random_state):
+        """Return the contexts of `n` rows to draw: of `y`, or as frequent as in training."""
+        if y is None and self._context is None:
+            return None
+        if y is None:
+            rng = check_random_state(self.random_state if random_state is None else random_state)
+            return self._context.draw(n, rng)
+        return self._contexts(np.repeat(np.asarray(y), n) if np.ndim(y) == 0 else y, n)
+
+    def _contexts(self, y, n):
+        """Return the float32 contexts of `y`, for `n` rows."""
+        if self._context is None:
+            raise ValueError(
+                "`y` was given, but the model was fitted without y. Allowed: None. Fit with y to "
+                "condition on it."
+            )
+        context = self._context.transform(y)
+        if len(context) != n:
+            raise bad_value(
+                "y",
+                f"array of {len(context)}",
+                f"does not fit {n} rows",
+                f"one value, or {n}",
+                "Pass one for each row.",
+            )
+        return context
+
+    def _sample_rows(self, n, y, random_state, n_steps, sampler, watch=None):
+        """Draw `n` encoded rows."""
+        from .._torch._solvers import SOLVERS
+
+        sigmas = self._sigmas(sampler, self.n_sampling_steps if n_steps is None else n_steps)
+        context = self._contexts_to_sample(n, y, random_state)
+        n_encoded = self._table.n_encoded
+
+        def solve(denoise, noise, device, block):
+            like = import_torch().empty(block.stop - block.start, n_encoded, device=device)
+            return SOLVERS[sampler](denoise, float(sigmas[0]) * noise(like), sigmas, noise, watch)
+
+        return sigmas, self._draw(solve, context, random_state, (n, n_encoded))
+
+    def _decode(self, Z, **options):
+        """Return the table of encoded rows; arrays as float32."""
+        table = self._table.inverse_transform(Z, **{"clip": self.clip_samples, **options})
+        plain = isinstance(table, np.ndarray) and table.dtype != object
+        return table.astype(np.float32) if plain else table
+
+    def _check_n(self, n_samples, n_steps):
+        for name, value in (("n_samples", n_samples), ("n_steps", n_steps)):
+            if value is None and name == "n_steps":
+                continue
+            if not isinstance(value, Integral) or value < 1:
+                raise bad_value(
+                    name, value, "is no number of them", "integers of at least 1", "Raise it."
+                )
+
+    def _fit_context(self, X, y):
+        """Learn the context encoder of y; return the contexts of the rows (None without y)."""
+        self._context = None
+        if y is None:
+            return None
+        check_consistent_length(X, y)
+        self._context = ContextEncoder().fit(y)
+        return self._context.transform(y)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def gradient_steps(n_rows):
+    """Return the default number of gradient steps: 15 a row up to 200 rows, then slower growth."""
+    if n_rows <= 200:
+        return max(100, 15 * n_rows)
+    return int(3000 * (n_rows / 200) ** 0.25)

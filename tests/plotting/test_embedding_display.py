@@ -1,0 +1,57 @@
+"""EmbeddingDisplay: what is drawn is what was given."""
+
+import matplotlib
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from sklearn_extra_ml.manifold import TSNE
+from sklearn_extra_ml.plotting import EmbeddingDisplay
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TSNE(max_iter=300, random_state=0).fit(load_iris().data)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_points_are_drawn_by_class_and_the_divergence_beside_them(model):
+    y = load_iris().target
+    display = EmbeddingDisplay.from_estimator(model, labels=y, density=True)
+    assert len(display.points_) == 3
+    for k, points in enumerate(display.points_):
+        np.testing.assert_array_equal(points.get_offsets(), model.embedding_[y == k])
+    np.testing.assert_array_equal(display.curve_.get_xdata(), model.kl_history_[:, 0])
+    np.testing.assert_array_equal(display.curve_.get_ydata(), model.kl_history_[:, 1])
+    assert display.density_ is not None
+    display.figure_.canvas.draw()
+
+
+def test_one_axes_gets_the_points_only(model):
+    _, ax = plt.subplots()
+    display = EmbeddingDisplay.from_estimator(model, ax=ax)
+    assert display.ax_ is ax and display.curve_ is None
+    assert len(display.points_[0].get_offsets()) == 150
+
+
+def test_numbers_get_a_colour_bar(model):
+    display = EmbeddingDisplay.from_embedding(model.embedding_, labels=load_iris().data[:, 0])
+    assert len(display.points_) == 1
+    assert len(display.figure_.axes) == 2
+
+
+@pytest.mark.parametrize(
+    "embedding, labels, message",
+    [(np.ones((5, 3)), None, "n_components"), (np.ones((5, 2)), np.ones(4), "labels")],
+)
+def test_what_cannot_be_drawn_is_refused(embedding, labels, message):
+    with pytest.raises(ValueError, match=message):
+        EmbeddingDisplay.from_embedding(embedding, labels=labels)
