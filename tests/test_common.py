@@ -26,8 +26,8 @@ MINIMUM_CHECKS = {
     "AutoEncoderDetector": 47,
     "CategoricalHMM": 55,
     "DBSCAN": 59,
-    "DiffusionClassifier": 1,
-    "DiffusionModel": 1,
+    "DiffusionClassifier": 54,
+    "DiffusionModel": 46,
     "GaussianDiscriminantAnalysis": 68,
     "GaussianHMM": 54,
     "HDBSCAN": 50,
@@ -48,6 +48,9 @@ VARIANTS = {
         {"reg_lambda": "auto", "reg_gamma": "auto"},
     ],
     "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
+    "DiffusionModel": [
+        {"parameterization": "eps", "sampler": "ddpm", "hidden_layer_sizes": (16,), "max_iter": 5}
+    ],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (
