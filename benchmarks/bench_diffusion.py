@@ -1,10 +1,11 @@
 """Diffusion models on small tables and densities in two columns, beside scikit-learn's density models.
 
 Tables: drawn by class from 80 % of the rows, judged on the other 20 % (split 0). ``F1 ratio`` is the
-macro F1 of SVC, logistic regression and random forest trained on the drawn rows over that after the real
-ones; ``W1`` the optimal transport (city block, columns scaled to [0, 1], classes as indicators) to the test
-rows, as published for ForestDiffusion (Forest-Flow: iris 0.328, wine 1.421, breast cancer 1.749; TabDDPM took
-226 s for each); ``nearer train`` the share of drawn rows nearer to a training row than to a test row.
+macro F1 of SVC, logistic regression and random forest trained on the drawn rows over that after the
+real ones; ``W1`` the optimal transport (city block, columns scaled to [0, 1], classes as indicators)
+to the test rows, as published for ForestDiffusion (Forest-Flow: iris 0.328, wine 1.421, breast cancer
+1.749; TabDDPM took 226 s for each); ``nearer train`` the share of drawn rows nearer to a training row
+than to a test row.
 
 No tabular diffusion model of the scikit-learn world is packaged for this environment: the contenders are
 what scikit-learn has.
@@ -33,8 +34,8 @@ def make_table(name):
 def ours(data):
     from sklearn_extra_ml.neural_network import DiffusionModel
 
-    return DiffusionModel(random_state=0).fit(data["X"], data["y"]).sample(
-        len(data["y"]), y=data["y"]
+    return (
+        DiffusionModel(random_state=0).fit(data["X"], data["y"]).sample(len(data["y"]), y=data["y"])
     )
 
 
@@ -109,7 +110,9 @@ def eight_gaussians(n, rng):
 def checkerboard(n, rng):
     x = rng.uniform(-4, 4, size=n)
     square = np.floor((x + 4) / 2).astype(int) % 2
-    return np.stack((x, 4 * rng.integers(2, size=n) + 2 * square - 4 + rng.uniform(0, 2, size=n)), 1)
+    return np.stack(
+        (x, 4 * rng.integers(2, size=n) + 2 * square - 4 + rng.uniform(0, 2, size=n)), 1
+    )
 
 
 def swiss_roll(n, rng):
