@@ -23,7 +23,7 @@ class DiffusionModel(
 
     Good for 50 to 100,000 rows and up to some hundred columns. Cost of `fit`: about 1 to 3 ms a gradient
     step on a CPU whatever the number of rows, so seconds for hundreds of rows and a minute for 10,000;
-    a sample costs `n_sampling_steps` evaluations of the network, a density about 130 times the
+    a sample costs `n_sampling_steps` evaluations of the network, a density about 200 times the
     number of columns. For one or two smooth modes `sklearn.mixture.GaussianMixture` is faster and as
     good.
 
@@ -75,7 +75,7 @@ class DiffusionModel(
     denoise_sigma : float, default=0.5
         Noise that `predict` takes out, in units of a column's standard deviation.
 
-    n_ode_steps : int, default=32
+    n_ode_steps : int, default=48
         Runge-Kutta steps of `score_samples`, `transform` and `inverse_transform`, four evaluations each.
 
     n_resample : int, default=20
@@ -258,7 +258,7 @@ class DiffusionModel(
         sigma_min=0.002,
         sigma_max=80.0,
         denoise_sigma=0.5,
-        n_ode_steps=32,
+        n_ode_steps=48,
         n_resample=20,
         standardize="column",
         categorical_features="from_dtype",
