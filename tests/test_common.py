@@ -29,8 +29,8 @@ MINIMUM_CHECKS = {
     "CategoricalNB": 68,
     "ComplementNB": 68,
     "DBSCAN": 59,
-    "DiffusionClassifier": 1,
-    "DiffusionModel": 1,
+    "DiffusionClassifier": 54,
+    "DiffusionModel": 46,
     "GaussianDiscriminantAnalysis": 68,
     "GaussianHMM": 54,
     "GaussianNB": 68,
@@ -57,6 +57,9 @@ VARIANTS = {
     ],
     "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
     "GaussianNB": [{"missing": "ignore", "smoothing_scale": "feature"}],
+    "DiffusionModel": [
+        {"parameterization": "eps", "sampler": "ddpm", "hidden_layer_sizes": (16,), "max_iter": 5}
+    ],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (
