@@ -192,7 +192,7 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
         return min(self.batch_size, n_rows)
 
     def _plan(self, batch_size, n_epochs):
-        from .._torch._net import TrainingPlan
+        from .._torch._plan import TrainingPlan
 
         return TrainingPlan(
             solver=self.solver,
