@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_extra_ml._torch import _net
 from sklearn_extra_ml._torch._batches import DeviceBatches, TensorData
-from sklearn_extra_ml._torch._net import TrainingPlan
+from sklearn_extra_ml._torch._plan import TrainingPlan
 from sklearn_extra_ml.neural_network import AutoEncoder, _base
 
 
