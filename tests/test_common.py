@@ -34,7 +34,7 @@ MINIMUM_CHECKS = {
     "GaussianDiscriminantAnalysis": 68,
     "GaussianHMM": 54,
     "GaussianNB": 68,
-    "HDBSCAN": 50,
+    "HDBSCAN": 58,
     "KMeans": 59,
     "MixedNB": 68,
     "MultinomialNB": 68,

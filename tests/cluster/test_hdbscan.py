@@ -124,7 +124,7 @@ def permuted_partitions(X, setting, n, rng):
 
 @pytest.mark.parametrize("setting", [SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[6]], ids=str)
 def test_labels_equal_scikit_learn_wherever_it_agrees_with_itself(setting, record_property, rng):
-    """Run with -rA or --junitxml to see the share and the similarity of the rest."""
+    """``-o junit_family=xunit1 --junitxml=FILE`` tells the share and the similarity of the rest."""
     agreeing, rest = 0, []
     for data in DATA_SETS:
         X = make(*data)
