@@ -41,7 +41,7 @@ bench:
 
 doc: $(PY)
 	$(STALE)
-	$(PIP) -e ".[plot,progress,doc]"
+	$(PIP) -e ".[deep,plot,progress,doc]"
 	$(PY) -m sphinx -W --keep-going -q -b html doc doc/_build/html
 
 lint: $(PY)

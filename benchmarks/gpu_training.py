@@ -1,9 +1,10 @@
 """The training core on a GPU, beside the CPU: ours against hand-written loops and bare skorch.
 
 ``python benchmarks/gpu_training.py [--epochs N] [--repeats N] > results/gpu_training.json``. Needs
-torch, skorch, scikit-learn and the Python files of the package, none of its compiled kernels. Prints one
-JSON object: seconds an epoch (10,000 x 64, batch 256: 40 steps) of each contender on each device, each the median of
-the repeats after a warm-up, with the final loss beside it; and checks of what only a GPU can show.
+torch, skorch, scikit-learn and the Python files of the package, none of its compiled kernels. Prints
+one JSON object: seconds an epoch (10,000 x 64, batch 256: 40 steps) of each contender on each device,
+each the median of the repeats after a warm-up, with the final loss beside it; and checks of what only
+a GPU can show.
 """
 
 import argparse

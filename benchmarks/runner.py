@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 OURS = "sklearn-extra-ml"
 PEERS = (
     "sklearn-extra-ml numpy scipy scikit-learn scikit-learn-intelex faiss-cpu hdbscan fast_hdbscan "
-    "quitefastmst openTSNE numba torch skorch"
+    "quitefastmst openTSNE hmmlearn pomegranate numba torch skorch mixed-naive-bayes wnb"
 ).split()
 
 

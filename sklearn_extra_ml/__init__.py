@@ -16,6 +16,7 @@ __all__ = [
     "manifold",
     "metrics",
     "model_selection",
+    "naive_bayes",
     "neural_network",
     "plotting",
 ]

@@ -24,14 +24,20 @@ import sklearn_extra_ml
 MINIMUM_CHECKS = {
     "AutoEncoder": 47,
     "AutoEncoderDetector": 47,
+    "BernoulliNB": 68,
     "CategoricalHMM": 55,
+    "CategoricalNB": 68,
+    "ComplementNB": 68,
     "DBSCAN": 59,
-    "DiffusionClassifier": 1,
-    "DiffusionModel": 1,
+    "DiffusionClassifier": 54,
+    "DiffusionModel": 46,
     "GaussianDiscriminantAnalysis": 68,
     "GaussianHMM": 54,
+    "GaussianNB": 68,
     "HDBSCAN": 50,
     "KMeans": 59,
+    "MixedNB": 68,
+    "MultinomialNB": 68,
     "PoissonHMM": 55,
     "RANSACRegressor": 61,
     "TSNE": 47,
@@ -40,7 +46,9 @@ MINIMUM_CHECKS = {
 
 # Instances checked besides the default one: each takes another path through the code.
 VARIANTS = {
-    "VAE": [{"likelihood": "mixed", "standardize": "column", "max_iter": 20}],
+    "BernoulliNB": [{"missing": "ignore", "alpha": 0.0}],
+    "CategoricalNB": [{"missing": "ignore", "unseen": "ignore"}],
+    "ComplementNB": [{"norm": True}],
     "DBSCAN": [{"metric": "canberra"}],
     "GaussianDiscriminantAnalysis": [
         {"covariance": "tied", "shrinkage": "ledoit_wolf"},
@@ -48,6 +56,10 @@ VARIANTS = {
         {"reg_lambda": "auto", "reg_gamma": "auto"},
     ],
     "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
+    "GaussianNB": [{"missing": "ignore", "smoothing_scale": "feature"}],
+    "DiffusionModel": [
+        {"parameterization": "eps", "sampler": "ddpm", "hidden_layer_sizes": (16,), "max_iter": 5}
+    ],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],
     "RANSACRegressor": (
@@ -55,6 +67,7 @@ VARIANTS = {
         {"estimator": DecisionTreeRegressor(max_depth=3), "min_samples": 0.5, "max_trials": 20},
     ),
     "TSNE": ({"affinity": "uniform", "method": "fft", "dof": 0.8, "max_iter": 300},),
+    "VAE": [{"likelihood": "mixed", "standardize": "column", "max_iter": 20}],
 }
 
 

@@ -27,7 +27,7 @@ noisy = test + np.random.default_rng(0).normal(scale=4, size=test.shape)
 # `noise_scale` is in units of the data's standard deviation: 0.8 of it is about 4 grey levels of 16.
 
 model = AutoEncoder(
-    16, noise="gaussian", noise_scale=0.8, max_iter=100, early_stopping=True, random_state=0
+    16, noise="gaussian", noise_scale=0.8, max_iter=80, early_stopping=True, random_state=0
 ).fit(train)
 pca = PCA(16).fit(train)
 for name, restored in [
@@ -51,7 +51,7 @@ plt.show()
 # -----------
 # A code of two numbers is a map of the digits.
 
-flat = AutoEncoder(2, max_iter=150, random_state=0).fit(train)
+flat = AutoEncoder(2, max_iter=80, learning_rate_init=2e-3, random_state=0).fit(train)
 LatentSpaceDisplay.from_estimator(flat, test, y_test)
 plt.show()
 
@@ -60,8 +60,8 @@ plt.show()
 # --------
 # The rows that come back worst. Nobody told the detector which digits there are.
 
-detector = AutoEncoderDetector(8, contamination=0.02, max_iter=60, random_state=0).fit(X)
+detector = AutoEncoderDetector(8, contamination=0.02, max_iter=40, random_state=0).fit(X)
 odd = np.argsort(detector.score_samples(X))[:10]
 print("labels of the oddest digits:", y[odd])
-ReconstructionDisplay(X[odd], model.predict(X[odd]), (1, 8, 8)).plot()
+ReconstructionDisplay.from_estimator(flat, X[odd], image_shape=(1, 8, 8))
 plt.show()

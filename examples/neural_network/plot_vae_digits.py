@@ -22,7 +22,7 @@ train, test, y_train, y_test = train_test_split(
     X / 16, y, test_size=0.3, random_state=0, stratify=y
 )
 vae = VAE(
-    10, beta=2.0, dropout=0.1, alpha=0.1, learning_rate_init=2e-3, max_iter=200, random_state=0
+    10, beta=2.0, dropout=0.1, alpha=0.1, learning_rate_init=2e-3, max_iter=150, random_state=0
 ).fit(train, y_train)
 print(f"held-out log-density  {vae.score(test):6.2f} nats (a bound)")
 print(f"probabilistic PCA     {PCA(10).fit(train).score(test):6.2f} nats")
@@ -55,8 +55,7 @@ print(f"trained on synthetic     {SVC().fit(synthetic, labels).score(test, y_tes
 gaps = test[:10].copy()
 gaps[np.random.default_rng(0).random(gaps.shape) < 0.5] = np.nan
 filled = vae.impute(gaps)
-shown = np.where(np.isnan(gaps), 0, gaps)
-display = ReconstructionDisplay(shown, filled, (1, 8, 8))
+display = ReconstructionDisplay(gaps, filled, (1, 8, 8))
 display.X_original = test[:10]
 display.plot()
 plt.show()

@@ -53,7 +53,8 @@ variances.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cholesky, eigh, solve_triangular
+from scipy.linalg import eigh
+from scipy.linalg.lapack import dtrtri
 
 from .._native import _gaussian_density as density_kernels
 from .._native import _gaussian_statistics as statistics_kernels
@@ -68,6 +69,7 @@ __all__ = [
     "TiedDiagonalGaussian",
     "TiedGaussian",
     "affine_map",
+    "rounding_variance",
 ]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
@@ -167,32 +169,46 @@ def _positive(weights):
 # ------------------------------------------------------------------------------------- factorise
 
 
-class _Factor(NamedTuple):
-    """z = (x - mean) W whitens: W' in row order (d, d), log |C| on the kept rank, that rank."""
+class _Factors(NamedTuple):
+    """z = (x - mean) W whitens, for each of K covariances.
+
+    whiten: W' in row order, (K, d, d); log_dets: log |C| on the directions kept; ranks: how many
+    those are; triangular: every W is upper triangular.
+    """
 
     whiten: np.ndarray
-    log_det: float
-    rank: int
-    triangular: bool  # W is upper triangular
+    log_dets: np.ndarray
+    ranks: np.ndarray
+    triangular: bool
 
 
-def _factorise(covariance, floor_std, tol, singular):
-    """Factorise one covariance matrix; `floor_std` (d,) stands in for deviations of 0."""
-    d = len(covariance)
-    std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    floored = std < floor_std
-    scale = np.where(floored, floor_std, std)
-    correlation = covariance / scale[:, None] / scale
-    if not floored.any():
+def _factorise(covariances, floor_std, tol, singular):
+    """Factorise covariances (K, d, d); `floor_std` (d,) stands in for deviations of 0."""
+    K, d = covariances.shape[:2]
+    std = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
+    if (std >= floor_std).all():
+        correlations = covariances / std[:, :, None] / std[:, None, :]
         try:
-            chol = cholesky(correlation, lower=True, check_finite=False)
+            chol = np.linalg.cholesky(correlations)
         except np.linalg.LinAlgError:
-            pass
-        else:
-            inverse = solve_triangular(chol, np.eye(d), lower=True, check_finite=False)
-            if np.sum(inverse**2) * tol < 1.0:  # then the smallest eigenvalue is above tol
-                log_det = 2.0 * (np.log(np.diag(chol)).sum() + np.log(scale).sum())
-                return _Factor(inverse / scale, log_det, d, True)
+            chol = None
+        if chol is not None:
+            inverse = np.array([dtrtri(c, lower=1)[0] for c in chol])
+            if (np.sum(inverse**2, axis=(1, 2)) * tol < 1.0).all():  # eigenvalues are above tol
+                pivots = np.diagonal(chol, axis1=1, axis2=2)
+                log_dets = 2.0 * (np.log(pivots) + np.log(std)).sum(axis=1)
+                whiten = np.ascontiguousarray(inverse / std[:, None, :])
+                return _Factors(whiten, log_dets, np.full(K, d), True)
+    each = [_factorise_by_eigenvalues(C, floor_std, tol, singular) for C in covariances]
+    whiten, log_dets, ranks = (np.ascontiguousarray(part) for part in zip(*each, strict=True))
+    return _Factors(whiten, log_dets, ranks, False)
+
+
+def _factorise_by_eigenvalues(covariance, floor_std, tol, singular):
+    """The same for one covariance matrix that may be singular."""
+    d = len(covariance)
+    scale = np.maximum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), floor_std)
+    correlation = covariance / scale[:, None] / scale
     values, vectors = eigh(correlation, check_finite=False)
     kept = values > tol
     if singular == "floor":
@@ -200,7 +216,7 @@ def _factorise(covariance, floor_std, tol, singular):
     whiten = np.zeros((d, d))
     whiten[: kept.sum()] = vectors[:, kept].T / np.sqrt(values[kept])[:, None]
     log_det = np.log(values[kept]).sum() + _log_volume(vectors[:, kept], scale)
-    return _Factor(whiten / scale, float(log_det), int(kept.sum()), False)
+    return whiten / scale, float(log_det), int(kept.sum())
 
 
 def _log_volume(basis, scale):
@@ -211,12 +227,19 @@ def _log_volume(basis, scale):
     return 2.0 * np.log(np.abs(np.diag(r))).sum()
 
 
-def _floor_std(variances, tol):
-    """Smallest standard deviation that counts, for each column of (..., d) variances."""
+def rounding_variance(means):
+    """Variance, (..., d), that a constant column may show: its mean is a rounded sum of 256 rows."""
+    return (256.0 * np.finfo(np.float64).eps * means) ** 2
+
+
+def _floor_std(variances, means, tol):
+    """Smallest standard deviation that counts, (d,), for variances (..., d) and means (K, d)."""
     largest = variances.reshape(-1, variances.shape[-1]).max(axis=0)
+    rounding = rounding_variance(means).max(axis=0)
+    largest = np.where(largest > rounding, largest, 0.0)
     overall = largest.max(initial=0.0)
     largest = np.where(largest > 0, largest, overall if overall > 0 else 1.0)
-    return np.sqrt(largest * tol)
+    return np.sqrt(np.maximum(largest * tol, rounding))
 
 
 def _as_rows(X):
@@ -457,12 +480,10 @@ class FullGaussian(_DenseGaussian):
 
     def _factorise(self, tol, singular):
         diagonals = np.diagonal(self.covariances, axis1=1, axis2=2)
-        floor = _floor_std(np.maximum(diagonals, 0.0), tol)
-        factors = [_factorise(c, floor, tol, singular) for c in self.covariances]
-        self._whiten = np.ascontiguousarray([f.whiten for f in factors])
-        self._triangular = all(f.triangular for f in factors)
-        self.log_dets = np.array([f.log_det for f in factors])
-        self.ranks = np.array([f.rank for f in factors])
+        floor = _floor_std(np.maximum(diagonals, 0.0), self.means, tol)
+        self._whiten, self.log_dets, self.ranks, self._triangular = _factorise(
+            self.covariances, floor, tol, singular
+        )
 
     def _run_distances(self, X, scale, shift, out, n_threads):
         density_kernels.distances_full(
@@ -505,15 +526,13 @@ class TiedGaussian(_DenseGaussian):
         """Nothing to fill: the matrix is everyone's."""
 
     def _factorise(self, tol, singular):
-        floor = _floor_std(np.maximum(np.diag(self.covariances), 0.0), tol)
-        factor = _factorise(self.covariances, floor, tol, singular)
+        floor = _floor_std(np.maximum(np.diag(self.covariances), 0.0), self.means, tol)
+        factors = _factorise(self.covariances[None], floor, tol, singular)
         K = len(self.means)
-        self._whiten = np.ascontiguousarray(factor.whiten)
-        self._triangular = factor.triangular
+        self._whiten, self._triangular = factors.whiten[0], factors.triangular
         self._center = self.means.mean(axis=0)
-        self._white_means = np.ascontiguousarray((self.means - self._center) @ factor.whiten.T)
-        self.log_dets = np.full(K, factor.log_det)
-        self.ranks = np.full(K, factor.rank)
+        self._white_means = np.ascontiguousarray((self.means - self._center) @ self._whiten.T)
+        self.log_dets, self.ranks = np.repeat(factors.log_dets, K), np.repeat(factors.ranks, K)
 
     def _run_distances(self, X, scale, shift, out, n_threads):
         density_kernels.distances_tied(
@@ -562,7 +581,7 @@ class _AxisGaussian(_Gaussian):
 
     def _factorise(self, tol, singular):
         variances = self._spread()
-        floor = _floor_std(np.maximum(variances, 0.0), tol) ** 2
+        floor = _floor_std(np.maximum(variances, 0.0), self.means, tol) ** 2
         kept = variances > floor
         if singular == "floor":
             variances, kept = np.maximum(variances, floor), np.ones_like(kept)

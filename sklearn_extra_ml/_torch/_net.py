@@ -35,7 +35,6 @@ import copy
 import math
 import time
 import warnings
-from dataclasses import dataclass
 
 import skorch
 import torch
@@ -45,6 +44,7 @@ from skorch.callbacks import Callback
 from ._batches import DeviceBatches, TensorData
 from ._fused_update import FusedUpdate
 from ._graph import GraphedStep
+from ._plan import TrainingPlan, clone_tensors, load_optimizer, make_optimizer
 from ._random import forked_rng, random_states
 
 # what only a running training needs
@@ -56,71 +56,11 @@ _MIN_STEPS_OF_A_GRAPH = 50  # a capture costs about as much as so many steps
 _VALIDATION_SEED = 0  # the same noise in every validation, so that losses can be compared
 
 
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How to train; the fields are the estimators' parameters of the same names.
-
-    `n_epochs` is the horizon of the learning rate (None: no horizon, a constant rate), `patience`
-    the number of epochs without a better validation loss after which training stops (None: never).
-    """
-
-    solver: str = "adamw"
-    learning_rate_init: float = 1e-3
-    learning_rate: str = "cosine"
-    warmup: float = 0.0
-    alpha: float = 0.0
-    batch_size: int = 256
-    n_epochs: int | None = 200
-    max_grad_norm: float | None = None
-    ema_decay: float | None = None
-    precision: str = "float32"
-    compile: bool = False
-    cuda_graph: bool | str = "auto"
-    patience: int | None = None
-    tol: float = 0.0
-
-    def rate(self, step, n_steps):
-        """Return the learning rate of a step (0 the first) out of `n_steps` (None: constant)."""
-        if n_steps is None:
-            return self.learning_rate_init
-        n_warm = math.ceil(self.warmup * n_steps)
-        factor = min(1.0, (step + 1) / n_warm) if n_warm else 1.0
-        if self.learning_rate == "cosine" and step >= n_warm:
-            done = (step - n_warm) / max(1, n_steps - n_warm)
-            factor *= 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-        return self.learning_rate_init * factor
-
-
 class ModuleLoss(torch.nn.Module):
     """The criterion of every `FastNet`: the module knows its own loss."""
 
     def forward(self, module, X, y):
         return module.batch_loss(X, y)
-
-
-def _make_optimizer(plan, module, device, capturable):
-    """Return the fused optimiser; matrices decay, biases, norms and scales do not."""
-    trained = [p for p in module.parameters() if p.requires_grad]
-    matrices, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
-    groups = [
-        {"params": params, "weight_decay": decay}
-        for params, decay in ((matrices, plan.alpha), (others, 0.0))
-        if params
-    ]
-    if not groups:
-        raise ValueError("`module` has no parameters to train. Allowed: a module with parameters.")
-    rate = plan.learning_rate_init
-    if capturable:
-        rate = torch.tensor(rate, device=device)
-    fused = device.type in ("cpu", "cuda")
-    if plan.solver == "sgd":
-        momentum = {"momentum": 0.9, "nesterov": True}
-        return torch.optim.SGD(groups, lr=rate, fused=fused, **momentum)
-    make = torch.optim.AdamW if plan.solver == "adamw" else torch.optim.Adam
-    optimizer = make(groups, lr=rate, fused=fused, capturable=capturable)
-    # capturable optimisers warn when they step outside a graph, as the first and last batches do
-    optimizer._warned_capturable_if_run_uncaptured = True
-    return optimizer
 
 
 class FastNet(skorch.NeuralNet):
@@ -197,7 +137,7 @@ class FastNet(skorch.NeuralNet):
 
     def initialize_optimizer(self, triggered_directly=None):
         device = torch.device(self.device)
-        self.optimizer_ = _make_optimizer(self.plan, self.module_, device, self._may_capture())
+        self.optimizer_ = make_optimizer(self.plan, self.module_, device, self._may_capture())
         self.n_steps_, self.stop_reason_, self.best_ = 0, "max_iter", None
         self.random_states_, self._waited = None, 0
         return self
@@ -485,7 +425,7 @@ class FastNet(skorch.NeuralNet):
         else:
             self._waited += 1
         if self.best_ is None or loss < self.best_["loss"]:
-            states = [_clone(m.state_dict()) for m in self._modules_with_weights()]
+            states = [clone_tensors(m.state_dict()) for m in self._modules_with_weights()]
             self.best_ = {"loss": loss, "epoch": len(self.history), "states": states}
         if self._waited >= self.plan.patience:
             self.stop_reason_ = "early_stopping"
@@ -540,13 +480,13 @@ class FastNet(skorch.NeuralNet):
         """Return everything that the rest of the training depends on, on the CPU."""
         device = torch.device(self.device)
         return {
-            "modules": [_clone(m.state_dict(), "cpu") for m in self._modules_with_weights()],
-            "optimizer": _clone(self.optimizer_.state_dict(), "cpu"),
+            "modules": [clone_tensors(m.state_dict(), "cpu") for m in self._modules_with_weights()],
+            "optimizer": clone_tensors(self.optimizer_.state_dict(), "cpu"),
             "history": [dict(row) for row in self.history],
-            "random_states": _clone(random_states(device), "cpu"),
+            "random_states": clone_tensors(random_states(device), "cpu"),
             "n_steps": self.n_steps_,
             "waited": self._waited,
-            "best": _clone(self.best_, "cpu"),
+            "best": clone_tensors(self.best_, "cpu"),
             "stop_reason": self.stop_reason_,
             "first_epoch": self.first_epoch_,
         }
@@ -555,10 +495,10 @@ class FastNet(skorch.NeuralNet):
         """Go back to what `training_state` returned; the net must have the same modules."""
         for module, values in zip(self._modules_with_weights(), state["modules"], strict=True):
             module.load_state_dict(values)
-        _load_optimizer(self.optimizer_, state["optimizer"])
+        load_optimizer(self.optimizer_, state["optimizer"])
         self.history = skorch.history.History(state["history"])
         self.n_steps_, self._waited = state["n_steps"], state["waited"]
-        self.best_ = _clone(state["best"], self.device)
+        self.best_ = clone_tensors(state["best"], self.device)
         self.stop_reason_, self.first_epoch_ = state["stop_reason"], state["first_epoch"]
         self.random_states_ = state["random_states"]
         return self
@@ -584,10 +524,10 @@ class FastNet(skorch.NeuralNet):
         state = self.optimizer_.state_dict()
         device = torch.device(self.device)
         with self._current_init_context("optimizer"):
-            self.optimizer_ = _make_optimizer(plan, self.module_, device, self._may_capture())
+            self.optimizer_ = make_optimizer(plan, self.module_, device, self._may_capture())
         if not changed:
             state["param_groups"] = self.optimizer_.state_dict()["param_groups"]
-            _load_optimizer(self.optimizer_, state)
+            load_optimizer(self.optimizer_, state)
         return self
 
     def move(self, device):
@@ -595,10 +535,10 @@ class FastNet(skorch.NeuralNet):
         self.device = device = torch.device(device)
         for module in self._modules_with_weights():
             module.to(device)
-        state = _clone(self.optimizer_.state_dict(), "cpu")
+        state = clone_tensors(self.optimizer_.state_dict(), "cpu")
         with self._current_init_context("optimizer"):
-            self.optimizer_ = _make_optimizer(self.plan, self.module_, device, self._may_capture())
-        _load_optimizer(self.optimizer_, state)
+            self.optimizer_ = make_optimizer(self.plan, self.module_, device, self._may_capture())
+        load_optimizer(self.optimizer_, state)
         return self
 
     def __getstate__(self):
@@ -612,9 +552,9 @@ class FastNet(skorch.NeuralNet):
         if "module_" in state:
             state["module"] = state["module_"]
         for name in ("best_", "random_states_"):
-            state[name] = _clone(state.get(name), "cpu")
+            state[name] = clone_tensors(state.get(name), "cpu")
         if "optimizer_" in vars(self):
-            state["optimizer_state"] = _clone(self.optimizer_.state_dict(), "cpu")
+            state["optimizer_state"] = clone_tensors(self.optimizer_.state_dict(), "cpu")
         state["device"] = "cpu"
         return state
 
@@ -622,40 +562,15 @@ class FastNet(skorch.NeuralNet):
         optimizer = state.pop("optimizer_state", None)
         vars(self).update(state)
         if optimizer is not None:
-            vars(self)["optimizer_"] = _make_optimizer(
+            vars(self)["optimizer_"] = make_optimizer(
                 self.plan, self.module_, torch.device("cpu"), False
             )
-            _load_optimizer(self.optimizer_, optimizer)
+            load_optimizer(self.optimizer_, optimizer)
 
     def __deepcopy__(self, memo):
         new = type(self).__new__(type(self))
         new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return new.move(self.device) if str(self.device) != "cpu" else new
-
-
-def _clone(value, device=None):
-    """Return nested dicts and lists with every tensor copied, to `device` if given."""
-    if isinstance(value, torch.Tensor):
-        value = value.detach()
-        return value.clone() if device is None else value.to(device, copy=True)
-    if isinstance(value, dict):
-        return {key: _clone(item, device) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_clone(item, device) for item in value)
-    return value
-
-
-def _load_optimizer(optimizer, state):
-    """Load a state, whichever kind of rate and step counter it was written with."""
-    groups = optimizer.param_groups
-    own = [{key: group[key] for key in ("lr", "capturable") if key in group} for group in groups]
-    optimizer.load_state_dict(state)
-    for group, kept, loaded in zip(optimizer.param_groups, own, state["param_groups"], strict=True):
-        group.update(kept)
-        if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(float(loaded["lr"]))
-        else:
-            group["lr"] = float(loaded["lr"])
 
 
 def warn_of_end(net):

@@ -186,7 +186,7 @@ def _ancestral_step(x, denoised, sigma, following, noise):
     return mean + following * math.sqrt(1 - ratio) * noise(x)
 
 
-def repaint(denoise, known, mask, sigmas, noise, n_resample=10, watch=None):
+def repaint(denoise, known, mask, sigmas, noise, n_resample=20, watch=None):
     """Draw the unknown entries of rows given the known ones (Lugmayr et al. 2022, algorithm 1).
 
     Each step goes down the reverse chain, replaces the known entries by their true values with the

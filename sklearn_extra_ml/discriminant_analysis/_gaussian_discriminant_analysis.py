@@ -28,6 +28,7 @@ from .._core._validation import (
 from ._labels import encode_known_labels, encode_labels
 from ._leave_one_out import GRID, choose_regularization
 from ._regularization import (
+    clear_constant_columns,
     fill_from_pooled,
     fourth_moments,
     merge_fourth_moments,
@@ -407,7 +408,7 @@ class GaussianDiscriminantAnalysis(
     def _merge(self, added, moments):
         old = self._statistics
         same_moments = (moments is None) == (self._moments is None)
-        if old.scatter.shape != added.scatter.shape or not same_moments:
+        if self._family().kind != self._kept_kind or not same_moments:
             raise ValueError(
                 "`covariance` and `shrinkage` now need other statistics than those kept so far. "
                 "Call `fit`, or make a new estimator."
@@ -464,6 +465,7 @@ class GaussianDiscriminantAnalysis(
         weights = self._statistics.weights
         if not weights.sum() > 0:
             raise ValueError("No row has a positive weight: there is nothing to fit.")
+        self._kept_kind = self._family().kind
         self.class_weight_sum_ = weights.copy()
         if self.priors is None:
             self.priors_ = weights / weights.sum()
@@ -503,6 +505,8 @@ class GaussianDiscriminantAnalysis(
         statistics, dense = self._statistics, self.covariance in DENSE
         family = self._family()
         covariances = family.estimate(statistics)
+        if family.kind != "spherical":
+            clear_constant_columns(covariances, statistics.means, dense)
         vars(self).pop("shrinkage_", None)
         if self.shrinkage is not None:
             covariances, self.shrinkage_ = shrink_classes(

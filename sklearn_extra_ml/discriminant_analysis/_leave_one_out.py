@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, qr
+from scipy.linalg import qr
 
 from .._core._threads import threads_for_rows
 from .._native._leave_one_out import BLOCK, leave_one_out
 
 GRID = np.linspace(0.0, 1.0, 20)
-ROWS_OF_SHORT_TASK = 4096  # up to here a lambda takes milliseconds, beyond it waits for signals
+ROWS_OF_SHORT_TASK = 2048  # up to here a lambda takes milliseconds, beyond it waits for signals
 
 
 class Choice(NamedTuple):
@@ -152,9 +152,8 @@ def _decompose(mixed, dense):
     """Eigenvalues (K, d) and eigenvectors as rows (K, d, d); without correlations the diagonal."""
     if not dense:
         return np.ascontiguousarray(mixed), np.empty((0, 0, 0))
-    pairs = [eigh(matrix, driver="evd", check_finite=False) for matrix in mixed]
-    values = np.ascontiguousarray([np.maximum(v, 0.0) for v, _ in pairs])
-    return values, np.ascontiguousarray([vectors.T for _, vectors in pairs])
+    values, vectors = np.linalg.eigh(mixed)
+    return np.maximum(values, 0.0), np.ascontiguousarray(vectors.transpose(0, 2, 1))
 
 
 def _usable(values, gammas, extra, tol):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh
 
+from .._core._gaussian import rounding_variance
 from .._core._threads import single_threaded_blas
 
 BLOCK = 1024
@@ -85,6 +86,18 @@ def merge_fourth_moments(first, first_statistics, second, second_statistics, mea
 
 
 # ---------------------------------------------------------------------------------- shrinkage
+
+
+def clear_constant_columns(covariances, means, dense):
+    """Set to 0, in place, what rounding of the mean left of constant columns."""
+    noise = rounding_variance(means)
+    if covariances.ndim == (2 if dense else 1):
+        noise = noise.max(axis=0)
+    if not dense:
+        covariances[covariances <= noise] = 0.0
+        return
+    constant = np.diagonal(covariances, axis1=-2, axis2=-1) <= noise
+    covariances[constant[..., :, None] | constant[..., None, :]] = 0.0
 
 
 def mean_variance(covariances, dense):

@@ -331,7 +331,7 @@ class BaseHMM(
                 f"mean log-likelihood of a row from {before:.6g} to {last:.6g}, by more than "
                 f"tol={self.tol:.3g}. Raise `max_iter` or `tol`.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=5,  # past the two decorators of `fit`
             )
 
     def fit_transform(

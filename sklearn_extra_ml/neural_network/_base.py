@@ -23,7 +23,7 @@ from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
-from sklearn import __version__ as sklearn_version
+import sklearn
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
@@ -192,7 +192,7 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
         return min(self.batch_size, n_rows)
 
     def _plan(self, batch_size, n_epochs):
-        from .._torch._net import TrainingPlan
+        from .._torch._plan import TrainingPlan
 
         return TrainingPlan(
             solver=self.solver,
@@ -338,7 +338,7 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
         }
         content = {
             "class": type(self).__name__,
-            "versions": {"sklearn_extra_ml": __version__, "sklearn": sklearn_version},
+            "versions": {"sklearn_extra_ml": __version__, "sklearn": sklearn.__version__},
             "params": _storable_params(self),
             "given": [
                 name for name in sorted(_NOT_STORED & own) if getattr(self, name) is not None

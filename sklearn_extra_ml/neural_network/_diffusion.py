@@ -1,7 +1,5 @@
 """Diffusion models of tables: density, samples, missing values."""
 
-from copy import deepcopy
-from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,11 +8,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._core._validation import Interval, fit_context
-from .._torch._device import forked_child_threads, import_torch
 from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, Trajectory
-
-_IMPUTE_LEVELS = 2  # noise levels of `impute` for each sampling step: its chain asks for small ones
-_IMPUTE_RANGE = (0.03, 20.0)
 
 
 class DiffusionModel(
@@ -29,7 +23,7 @@ class DiffusionModel(
 
     Good for 50 to 100,000 rows and up to some hundred columns. Cost of `fit`: about 1 to 3 ms a gradient
     step on a CPU whatever the number of rows, so seconds for hundreds of rows and a minute for 10,000;
-    a sample costs `n_sampling_steps` evaluations of the network, a density about 130 times the
+    a sample costs `n_sampling_steps` evaluations of the network, a density about 200 times the
     number of columns. For one or two smooth modes `sklearn.mixture.GaussianMixture` is faster and as
     good.
 
@@ -81,11 +75,12 @@ class DiffusionModel(
     denoise_sigma : float, default=0.5
         Noise that `predict` takes out, in units of a column's standard deviation.
 
-    n_ode_steps : int, default=32
+    n_ode_steps : int, default=48
         Runge-Kutta steps of `score_samples`, `transform` and `inverse_transform`, four evaluations each.
 
-    n_resample : int, default=10
-        Times that `impute` takes each step, so that what it draws agrees with what is known.
+    n_resample : int, default=20
+        Times that `impute` takes each step, so that what it draws agrees with what is known. With few,
+        some rows fall between two modes.
 
     standardize : {"column", "global", "quantile"} or False, default="column"
         How numbers are scaled: each column; all columns by one scale (images); each column's
@@ -263,8 +258,8 @@ class DiffusionModel(
         sigma_min=0.002,
         sigma_max=80.0,
         denoise_sigma=0.5,
-        n_ode_steps=32,
-        n_resample=10,
+        n_ode_steps=48,
+        n_resample=20,
         standardize="column",
         categorical_features="from_dtype",
         categorical_encoding="onehot",
@@ -486,36 +481,6 @@ class DiffusionModel(
 
         return self._decode(self._flow("from_noise", Z, y), clip=False)
 
-    def _flow(self, what, rows, y):
-        """Return a function of `_probability_flow` of encoded rows; each row's is its own."""
-        torch = import_torch()
-        from .._torch import _probability_flow as flow
-        from .._torch._denoiser import with_context
-
-        context = None if y is None else self._contexts(y, len(rows))
-        device = torch.device(self.net_.device)
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        grid = flow.flow_grid(self.n_ode_steps, *self._range())
-        n_directions = min(rows.shape[1], flow.EXACT_TRACE)
-        n_block = flow.rows_in_block(n_directions, max(self._hidden_sizes()))
-        blocks = []
-        with torch.no_grad(), forked_child_threads():
-            denoiser = deepcopy(self.net_.inference_module).to(dtype)
-            for start in range(0, len(rows), n_block):
-                x = torch.from_numpy(rows[start : start + n_block]).to(device, dtype)
-                seen = x.new_zeros(len(x), denoiser.n_context + 1) if denoiser.n_context else None
-                if context is not None:
-                    block = torch.from_numpy(context[start : start + n_block])
-                    seen = with_context(block.to(device, dtype))
-                field = partial(denoiser.field, context=seen)
-                if what == "log_density":
-                    traced = partial(denoiser.field_and_trace, context=seen)
-                    out = flow.log_density(field, traced, x, grid)
-                else:
-                    out = getattr(flow, what)(field, x, grid)
-                blocks.append(out.cpu().numpy())
-        return np.concatenate(blocks).astype(np.float64)
-
     # --- samples ---------------------------------------------------------------------------------
 
     def sample(
@@ -627,26 +592,6 @@ class DiffusionModel(
         if isinstance(out, np.ndarray) and table.dtype != object:
             out = out.astype(table.dtype)
         return out
-
-    def _impute_rows(self, known, y, random_state, n_steps, watch):
-        """Return levels and encoded rows with their NaN drawn."""
-        torch = import_torch()
-        from .._torch._solvers import karras_sigmas, repaint
-
-        self._check_n(len(known), n_steps)
-        n_levels = _IMPUTE_LEVELS * self.n_sampling_steps if n_steps is None else n_steps
-        low, high = self._range()
-        sigmas = karras_sigmas(n_levels, max(low, _IMPUTE_RANGE[0]), min(high, _IMPUTE_RANGE[1]))
-        mask = (~np.isnan(known)).astype(np.float32)
-        known = np.nan_to_num(known).astype(np.float32)
-        context = self._contexts_to_sample(len(known), y, random_state)
-
-        def solve(denoise, noise, device, block):
-            x = torch.from_numpy(known[block]).to(device)
-            seen = torch.from_numpy(mask[block]).to(device)
-            return repaint(denoise, x, seen, sigmas, noise, self.n_resample, watch)
-
-        return sigmas, self._draw(solve, context, random_state, known.shape)
 
     def predict(self, X, y=None):
         """Rows without the noise that they are taken to hold, of standard deviation `denoise_sigma`.

@@ -1,5 +1,7 @@
 """What the diffusion estimators share: input, context, network, sampling."""
 
+from copy import deepcopy
+from functools import partial
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -16,6 +18,8 @@ from .._torch._table import TableEncoder, is_frame
 from ._base import ACTIVATIONS, TRAINING_CONSTRAINTS, BaseDeep
 
 _LAST_SIGMA = 0.01  # samplers leave so little noise to the last step at once
+_IMPUTE_LEVELS = 2  # noise levels of `impute` for each sampling step: its chain asks for small ones
+_IMPUTE_RANGE = (0.03, 20.0)
 _POOL = 10_000  # contexts of the training rows kept for samples that name none
 
 DIFFUSION_CONSTRAINTS = {
@@ -302,6 +306,61 @@ class BaseDiffusion(BaseDeep):
             return SOLVERS[sampler](denoise, float(sigmas[0]) * noise(like), sigmas, noise, watch)
 
         return sigmas, self._draw(solve, context, random_state, (n, n_encoded))
+
+    def _impute_rows(self, known, y, random_state, n_steps, watch):
+        """Return levels and encoded rows with their NaN drawn."""
+        torch = import_torch()
+        from .._torch._solvers import even_sigmas, repaint
+
+        self._check_n(len(known), n_steps)
+        n_levels = _IMPUTE_LEVELS * self.n_sampling_steps if n_steps is None else n_steps
+        low, high = self._range()
+        levels = even_sigmas(n_levels, max(low, _IMPUTE_RANGE[0]), min(high, _IMPUTE_RANGE[1]))
+        sigmas = np.append(levels, 0.0)
+        mask = (~np.isnan(known)).astype(np.float32)
+        known = np.nan_to_num(known).astype(np.float32)
+        context = self._contexts_to_sample(len(known), y, random_state)
+
+        def solve(denoise, noise, device, block):
+            x = torch.from_numpy(known[block]).to(device)
+            seen = torch.from_numpy(mask[block]).to(device)
+            return repaint(denoise, x, seen, sigmas, noise, self.n_resample, watch)
+
+        return sigmas, self._draw(solve, context, random_state, known.shape)
+
+    # --- the flow ---
+
+    def _flow(self, what, rows, y):
+        """Return a function of `_probability_flow` of encoded rows; each row's is its own."""
+        torch = import_torch()
+        from .._torch import _probability_flow as flow
+        from .._torch._denoiser import with_context
+
+        context = None if y is None else self._contexts(y, len(rows))
+        device = torch.device(self.net_.device)
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        grid = flow.flow_grid(self.n_ode_steps, *self._range())
+        n_directions = min(rows.shape[1], flow.EXACT_TRACE)
+        n_block = flow.rows_in_block(n_directions, max(self._hidden_sizes()))
+        blocks = []
+        with torch.no_grad(), forked_child_threads():
+            denoiser = deepcopy(self.net_.inference_module).to(dtype)
+            for start in range(0, len(rows), n_block):
+                x = torch.from_numpy(rows[start : start + n_block]).to(device, dtype)
+                seen = x.new_zeros(len(x), denoiser.n_context + 1) if denoiser.n_context else None
+                if context is not None:
+                    block = torch.from_numpy(context[start : start + n_block])
+                    seen = with_context(block.to(device, dtype))
+                field = partial(denoiser.field, context=seen)
+                if what == "log_density":
+                    traced = partial(denoiser.field_and_trace, context=seen)
+                    out = flow.log_density(field, traced, x, grid)
+                else:
+                    out = getattr(flow, what)(field, x, grid)
+                blocks.append(out.cpu().numpy())
+        return np.concatenate(blocks).astype(np.float64)
+
+    # --- output ---
 
     def _decode(self, Z, **options):
         """Return the table of encoded rows; arrays as float32."""

@@ -29,6 +29,7 @@ from ._docs import VAE_CONTRACT, shared_docs
 
 _NOISE_SEED = 0  # of `score_samples` and `impute`: the same draws for every row and call
 _VARIANCE_DRAWS = 8
+_MIN_DRAWS = 64  # of a bound, in groups of `n_importance_samples`
 
 
 @shared_docs(VAE_CONTRACT)
@@ -332,8 +333,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         unknown = self.classes_[numbers] != y
         if np.any(unknown):
             raise ValueError(
-                f"`y` holds {np.asarray(y)[unknown].tolist()[0]!r}, which was not seen in `fit`. Allowed: "
-                f"{self.classes_.tolist()}."
+                f"`y` holds {np.asarray(y)[unknown].tolist()[0]!r}, which was not seen in `fit`. "
+                f"Allowed: {self.classes_.tolist()}."
             )
         return numbers.astype(np.int64)
 
@@ -504,12 +505,23 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         X = self._check_rows(X, reset=False)
         encoded = self._encoder.transform(X)
         rows = np.nan_to_num(encoded.astype(np.float32, copy=False))
-        bound = self._apply("bound", rows, noise=self._noise(self.n_importance_samples))
+        bound = self._bound(rows)
         if self.likelihood != "mixed":
-            return bound + np.float32(self._encoder.log_jacobian)
+            return (bound + self._encoder.log_jacobian).astype(np.float32)
         kept = self._encoder.kept
         seen = ~np.isnan(encoded[:, : len(kept)])  # missing numbers have no density
-        return bound - (seen @ np.log(self._encoder.scale[kept])).astype(np.float32)
+        return (bound - seen @ np.log(self._encoder.scale[kept])).astype(np.float32)
+
+    def _bound(self, rows):
+        """Return the bound of each row in float64, where sums of many features do not round off.
+
+        The mean over groups of draws where few draws make a group: all rows share the draws, so the
+        luck of one would not average out over rows.
+        """
+        n_draws = self.n_importance_samples
+        n_groups = max(1, _MIN_DRAWS // n_draws)
+        noise = self._noise(n_draws * n_groups).double()
+        return self._apply("bound", rows, double=True, noise=noise, n_groups=n_groups)
 
     def score(self, X, y=None):
         """Return the mean of `score_samples`: what a grid search maximises.

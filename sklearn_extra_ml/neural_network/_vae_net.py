@@ -204,14 +204,14 @@ class VAENet(nn.Module):
 
     def posterior(self, X):
         """Mean and log-variance of q(z | x), each (n, n_code)."""
-        mean, log_var = self.encoder(X).float().chunk(2, dim=-1)
+        mean, log_var = self.encoder(X).to(X.dtype).chunk(2, dim=-1)
         return mean, log_var.clamp(*_LOG_VARIANCE_RANGE)
 
     def output(self, Z, y=None):
         """The decoder's output for codes (..., n_code) and class numbers of the same shape."""
         if self.log_prior is not None:
             Z = torch.cat([Z, F.one_hot(y, len(self.log_prior)).to(Z.dtype)], dim=-1)
-        flat = self.decoder(Z.reshape(-1, Z.shape[-1])).float()
+        flat = self.decoder(Z.reshape(-1, Z.shape[-1])).to(Z.dtype)
         return flat.reshape(*Z.shape[:-1], -1)
 
     def batch_loss(self, X, y=None):
@@ -276,8 +276,15 @@ class VAENet(nn.Module):
         ]
         return torch.logsumexp(torch.stack(terms), dim=0)
 
-    def bound(self, X, noise):
-        """Importance-weighted bound of log p(x) for each row (Burda, Grosse, Salakhutdinov 2016)."""
+    def bound(self, X, noise, n_groups=1):
+        """Importance-weighted bound of log p(x) for each row (Burda, Grosse, Salakhutdinov 2016).
+
+        With several groups of draws, the mean of the bound by each.
+        """
+        if n_groups > 1:
+            weights = torch.cat([self.log_joint_terms(X, part)[0] for part in noise.split(16)])
+            weights = weights.reshape(n_groups, -1, len(X))
+            return torch.logsumexp(weights, dim=1).mean(dim=0) - math.log(weights.shape[1])
         total = None
         for part in noise.split(16):  # few draws at a time: memory
             weights = torch.logsumexp(self.log_joint_terms(X, part)[0], dim=0)

@@ -6,6 +6,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from ._matplotlib import axes_and_figure, import_pyplot
 
+_MISSING = "#9ecae1"  # pixels that are NaN
+
 
 class LossCurveDisplay:
     """Draw the loss of each epoch of a deep estimator.
@@ -169,7 +171,7 @@ class ReconstructionDisplay:
         check_is_fitted(estimator)
         restored = np.asarray(estimator.predict(X))
         shape = estimator.image_shape if image_shape is None else image_shape
-        display = cls(check_array(X), restored, shape)
+        display = cls(check_array(X, ensure_all_finite="allow-nan"), restored, shape)
         display.X_original = None if X_original is None else check_array(X_original)
         return display.plot(**kwargs)
 
@@ -221,12 +223,14 @@ class ReconstructionDisplay:
         self.axes_[-1].set_xlabel("feature")
 
     def _plot_images(self, rows, cmap):
-        low, high = float(np.nanmin(self.X)), float(np.nanmax(self.X))
+        clean = self.X if self.X_original is None else self.X_original
+        low, high = float(np.nanmin(clean)), float(np.nanmax(clean))
         for line, (name, X) in zip(self.axes_, rows.items(), strict=True):
             for ax, row in zip(line, X, strict=True):
                 image = np.moveaxis(row.reshape(self.image_shape), 0, -1)
                 if image.shape[-1] == 1:
                     ax.imshow(image[..., 0], cmap=cmap, vmin=low, vmax=high)
+                    ax.set_facecolor(_MISSING)
                 else:
                     ax.imshow(np.clip((image - low) / ((high - low) or 1.0), 0, 1))
                 ax.set(xticks=[], yticks=[])

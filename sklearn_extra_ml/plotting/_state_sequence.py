@@ -213,7 +213,14 @@ class StateSequenceDisplay:
                 )
             )
         ax.set_xlim(edges[0], edges[-1])
-        ax.legend(title="state", loc="upper left", ncols=min(len(self.spans_), 5))
+        ax.legend(  # above the axes: nothing of the series is hidden
+            handles=self.spans_,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=min(len(self.spans_), 8),
+            frameon=False,
+            borderaxespad=0.3,
+        )
 
     def _plot_probabilities(self, ax, edges, colors):
         stacked = np.vstack([self.probabilities, self.probabilities[-1:]]).T

@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._matplotlib import axes_and_figure, import_pyplot
 
-_RADIUS = 0.22  # of the largest node, where the circle that nodes stand on has radius 1
+_RADIUS = 0.3  # of the largest node, where the circle that nodes stand on has radius 1
 
 
 class TransitionGraphDisplay:
@@ -146,7 +146,7 @@ class TransitionGraphDisplay:
             side = np.array([-outward[1], outward[0]])
             begin = place[i] + radius[i] * (0.75 * outward + 0.65 * side)
             end = place[i] + radius[i] * (0.75 * outward - 0.65 * side)
-            bend, at = -1.6, place[i] + (radius[i] + 0.30) * outward
+            bend, at = -1.6, place[i] + (1.79 * radius[i] + 0.1) * outward
         else:
             way = place[j] - place[i]
             way = way / np.linalg.norm(way)

@@ -218,7 +218,7 @@ def test_no_weight_at_all_is_refused(kind):
 @KINDS
 def test_singular_covariance_with_a_floor_gives_finite_densities(kind, rng):
     X = rows(rng, 40, 3)
-    X = np.column_stack([X, X[:, 0] + X[:, 1], np.full(40, 7.0)])  # collinear, constant
+    X = np.column_stack([X, X[:, 0] + X[:, 1], np.full(40, 0.7)])  # collinear, constant
     family = COVARIANCES[kind]
     gaussian = family.maximise(family.accumulate(X, np.arange(40) % 2))
     assert np.isfinite(gaussian.log_density(X)).all()
@@ -244,7 +244,7 @@ def test_singular_covariance_dropped_is_the_density_on_its_subspace(kind, rng):
 @KINDS
 def test_all_rows_equal_give_finite_densities(kind):
     family = COVARIANCES[kind]
-    X = np.full((10, 2), 3.0)
+    X = np.full((10, 2), 0.3)
     gaussian = family.maximise(family.accumulate(X, np.zeros(10, int)))
     assert np.isfinite(gaussian.log_density(np.vstack([X, X + 1]))).all()
 

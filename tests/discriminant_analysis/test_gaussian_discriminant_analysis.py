@@ -378,7 +378,7 @@ def test_transform_whitens_within_classes_and_sorts_by_separation(rng):
 @EVERY_KIND
 def test_constant_column_and_class_of_one_row_give_a_valid_model(covariance, rng):
     X, y = classes(rng, n=80)
-    X = np.column_stack([X, np.full(80, 2.0)])
+    X = np.column_stack([X, np.full(80, 0.1)])  # whose mean is rounded
     X, y = np.vstack([X, X[:1] + 9]), np.append(y, 7)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LinAlgWarning)
@@ -404,6 +404,16 @@ def test_collinear_columns_are_left_out_with_one_warning(rng):
         )
 
 
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "tied_diag"])
+def test_constant_column_changes_nothing(covariance, rng):
+    X, y = classes(rng)
+    constant = np.column_stack([X, np.full(len(X), 0.1)])
+    with pytest.warns(LinAlgWarning, match="4 of 5"):
+        gda = GDA(covariance).fit(constant, y)
+    expected = GDA(covariance).fit(X, y).predict_log_proba(X)
+    np.testing.assert_allclose(gda.predict_log_proba(constant), expected, atol=1e-9)
+
+
 @EVERY_KIND
 def test_fewer_rows_than_columns_give_a_valid_model(covariance, rng):
     X, y = classes(rng, n=20, d=50)
@@ -420,7 +430,7 @@ def test_fewer_rows_than_columns_give_a_valid_model(covariance, rng):
 @pytest.mark.parametrize("covariance", ["full", "diag"])
 def test_class_takes_the_pooled_variance_where_it_has_none(covariance, rng):
     X, y = classes(rng, n=300)
-    X[y == 0, 1] = 3.5
+    X[y == 0, 1] = 0.1  # whose mean is rounded
     with pytest.warns(LinAlgWarning, match="within 1 of 3 classes: 3 of 4"):
         gda = GDA(covariance).fit(X, y)
     assert gda.ranks_.tolist() == [3, 4, 4]
@@ -487,6 +497,9 @@ def test_partial_fit_refuses_what_it_cannot_do(rng):
         gda.partial_fit(X[:1], [5])
     with pytest.raises(ValueError, match="other statistics"):
         gda.set_params(covariance="diag").partial_fit(X, y)
+    square = GDA("diag").fit(X[:, :3], y)  # 3 x 3 as well for "tied"
+    with pytest.raises(ValueError, match="other statistics"):
+        square.set_params(covariance="tied").partial_fit(X[:, :3], y)
     assert not hasattr(GDA(reg_gamma="auto"), "partial_fit")
 
 

@@ -58,6 +58,10 @@ def test_reconstructions_are_drawn_as_images(plt, model, digits):
     restored = model.predict(X)[4].reshape(8, 8)
     np.testing.assert_allclose(display.axes_[2, 4].images[0].get_array(), restored)
     assert display.axes_[0, 0].get_ylabel() == "original"
+    # the range of colours is that of the rows without noise
+    noisy = ReconstructionDisplay(X + 100, X, (1, 8, 8))
+    noisy.X_original = X
+    assert noisy.plot().axes_[1, 0].images[0].get_clim() == (X.min(), X.max())
 
 
 def test_reconstructions_without_a_shape_are_lines_and_colours_are_kept(plt, model, digits):

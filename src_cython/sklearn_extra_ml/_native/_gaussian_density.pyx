@@ -142,8 +142,8 @@ cdef int check(int failed) except -1:
 
 
 cdef intp_t tasks_per_slice(intp_t work_per_row) noexcept nogil:
-    """Tasks between two looks at signals: about 4e9 operations."""
-    return max(<intp_t> 64, <intp_t> (4e9 / (work_per_row + 1.0)) // (GROUP * BLOCK))
+    """Tasks between two looks at signals: about 2e9 operations."""
+    return max(<intp_t> 32, <intp_t> (2e9 / (work_per_row + 1.0)) // (GROUP * BLOCK))
 
 
 def distances_full(const floating[:, ::1] X, const double[:, ::1] means,

@@ -5,7 +5,7 @@ added in its order: groups of eight sequences of like length, longest first, in 
 long sequences one by one.
 """
 
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 
 from ._hmm_kernels cimport SEM_HMM_LANES, sem_hmm_lanes_work, sem_hmm_rows_work
 from ._typedefs cimport int32_t, intp_t

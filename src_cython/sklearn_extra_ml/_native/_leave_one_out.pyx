@@ -26,9 +26,9 @@ from ._typedefs cimport int32_t, intp_t
 
 cdef extern from "sem_leave_one_out.h" nogil:
     void sem_loo_forms(const double*, const double*, intp_t, intp_t, const double*, double,
-                       const double*, double*, double*, double*, double*)
+                       const double*, double*, double*, double*, double*, double*)
     void sem_loo_axes(const double*, const double*, intp_t, intp_t, const double*, double,
-                      const double*, const double*, double*, double*, double*)
+                      const double*, const double*, double*, double*, double*, double*)
 
 cdef enum:
     LANES = 64  # SEM_LOO_LANES
@@ -116,6 +116,7 @@ cdef void class_scores(const Task *s, intp_t first, intp_t m, intp_t k, double *
     cdef double uv[8]
     cdef double vv[8]
     cdef double log_det[8]
+    cdef double factor[8]
     cdef double constant[8]
     cdef double weights[8]
     cdef double share, gamma
@@ -149,27 +150,29 @@ cdef void class_scores(const Task *s, intp_t first, intp_t m, intp_t k, double *
             for l in range(8):
                 base[l] = gamma / dimension * (trace - t[l] * squares[i + l])
             if s.vectors != NULL:
-                sem_loo_forms(pu + i, pv + i, LANES, d, values, share, base, uu, uv, vv, log_det)
+                sem_loo_forms(pu + i, pv + i, LANES, d, values, share, base, uu, uv, vv, log_det,
+                              factor)
                 for l in range(8):
                     form = 1 - share * t[l] * vv[l]
                     if not form > 1e-10:
                         uu[l] = INFINITY
                         continue
                     uu[l] += share * t[l] * uv[l] * uv[l] / form
-                    log_det[l] += log(form)
+                    factor[l] *= form
             else:
-                sem_loo_axes(pu + i, pv + i, LANES, d, values, share, t, base, uu, vv, log_det)
+                sem_loo_axes(pu + i, pv + i, LANES, d, values, share, t, base, uu, vv, log_det,
+                             factor)
                 for l in range(8):
                     if not vv[l] > 1e-14 * trace:
                         uu[l] = INFINITY
             for l in range(8):
+                if not uu[l] < INFINITY:
+                    scores[g * LANES + i + l] = -INFINITY
+                    continue
+                log_det[l] += log(factor[l])
                 if s.extra:
                     log_det[l] += <double> s.extra * log(base[l])
-                if uu[l] < INFINITY:
-                    scores[g * LANES + i + l] = constant[l] - 0.5 * (
-                        weights[l] * uu[l] + log_det[l])
-                else:
-                    scores[g * LANES + i + l] = -INFINITY
+                scores[g * LANES + i + l] = constant[l] - 0.5 * (weights[l] * uu[l] + log_det[l])
 
 
 cdef void judge(const Task *s, intp_t first, intp_t m, const double *scores, double *error,
