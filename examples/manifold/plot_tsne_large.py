@@ -3,8 +3,8 @@ Fifty thousand rows
 ===================
 
 Fifty thousand images of digits, made from the 1,797 of scikit-learn by small shifts and turns, are
-mapped with 15 uniform neighbours and 500 iterations: a few seconds on two cores. The default (90
-neighbours, 1000 iterations) takes about three times as long and draws the same islands.
+mapped with 15 uniform neighbours and 500 iterations, which takes less time than the default of 90
+neighbours and 1000 iterations.
 """
 
 # %%

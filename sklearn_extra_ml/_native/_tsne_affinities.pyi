@@ -8,6 +8,7 @@ from ._kd_tree import KDTree
 def without_self(
     sq_distances: NDArray[Any],
     neighbors: NDArray[np.int32],
+    first: int,
     n_threads: int,
     out_distances: NDArray[np.float32],
     out_neighbors: NDArray[np.int32],

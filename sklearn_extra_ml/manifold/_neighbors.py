@@ -16,6 +16,7 @@ from .._core._distances import Metric
 from .._core._spatial import SpatialIndex
 from .._core._threads import library_threads
 from .._native import _tsne_affinities
+from .._native._kd_tree import TILE, knn_positions
 
 __all__ = ["Neighborhoods", "all_others", "find_neighbors", "neighbors_of_new"]
 
@@ -93,15 +94,24 @@ def _from_tree(measure, rows, k, n_threads):
     """Ask the k-d tree; everything stays in its order."""
     index = SpatialIndex(rows, metric=measure.tree_name, p=measure.p, n_threads=n_threads)
     n = rows.shape[0]
-    found, positions, _ = index.knn_in_tree_order(k + 1)
-    if measure.name != "euclidean" and measure.name != "seuclidean":
-        if index.metric == "euclidean":
-            found = np.sqrt(found)
-        elif index.metric == "minkowski":
-            found = found ** (1.0 / index.p)
-        found = np.square(measure.from_tree(found))
     sq, neighbors = np.empty((n, k), np.float32), np.empty((n, k), np.int32)
-    _tsne_affinities.without_self(found, positions, n_threads, sq, neighbors)
+    tree, n_tiles = index.tree, -(-n // TILE)
+    step = max(1, _BLOCK // (4 * TILE * (k + 1)))
+    for first in range(0, n_tiles, step):  # blocks: the lists of all rows in float64 are large
+        last = min(first + step, n_tiles)
+        here = slice(first * TILE, min(last * TILE, n))
+        found = np.empty((here.stop - here.start, k + 1), dtype=index.dtype)
+        positions = np.empty(found.shape, dtype=np.int32)
+        knn_positions(tree, tree, found, positions, first, last, n_threads)
+        if measure.name != "euclidean" and measure.name != "seuclidean":
+            if index.metric == "euclidean":
+                found = np.sqrt(found)
+            elif index.metric == "minkowski":
+                found = found ** (1.0 / index.p)
+            found = np.square(measure.from_tree(found))
+        _tsne_affinities.without_self(
+            found, positions, here.start, n_threads, sq[here], neighbors[here]
+        )
     order = np.empty(n, dtype=np.int32)
     _tsne_affinities.tree_rows(index.tree, order)
     return Neighborhoods(sq, neighbors, order)

@@ -21,7 +21,7 @@ transform for each iteration, where FIt-SNE takes 4 and 4 and evaluates its kern
 
 Measured against the exact sums over embeddings of span 1 to 200, 500 to 20,000 points: forces
 within 0.7 % (relative L2), :math:`Z` within 0.01 %. FIt-SNE's quadratic interpolation at spacing
-1/3: 4 % and 0.9 %. (Splines of order 4 need spacing 1/4 for the same, order 6 with one transform
+1/3: 4 % and 0.9 %. (Splines of order 4 need spacing 1/3 for the same, order 6 with one transform
 for each component of the force gains nothing.)
 
 Sources: G. C. Linderman et al., "Fast interpolation-based t-SNE for improved visualization of

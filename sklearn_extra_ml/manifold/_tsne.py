@@ -178,8 +178,8 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
     Notes
     -----
     Neighbours: a k-d tree, at worst O(n^2 d). Iteration: O(n k) for attraction, and for repulsion
-    O(n^2) (exact), O(n log n) (tree) or O(n) and the area of the map (grid). Memory: about 1.6 kB
-    a row beside the data, with 90 neighbours. The method is described in
+    O(n^2) (exact), O(n log n) (tree) or O(n) and the area of the map (grid). Memory: O(n k).
+    The method is described in
     ``doc/user_guide/tsne.rst``.
 
     References

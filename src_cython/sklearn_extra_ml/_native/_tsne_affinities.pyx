@@ -25,7 +25,8 @@ cdef enum:
 
 def without_self(
     const floating[:, ::1] sq_distances,  # IN (n, k + 1), squared
-    const int32_t[:, ::1] neighbors,      # IN (n, k + 1): row i's neighbours, most often with i
+    const int32_t[:, ::1] neighbors,      # IN (n, k + 1): neighbours of row first + i, most often
+    intp_t first,                         #    with the row itself
     int n_threads,
     float[:, ::1] out_distances,          # OUT (n, k)
     int32_t[:, ::1] out_neighbors,        # OUT (n, k), rising in each row
@@ -33,7 +34,7 @@ def without_self(
     """Leave each row itself out of its neighbours (the last one, where it is not among them)."""
     cdef intp_t n = neighbors.shape[0], k = out_neighbors.shape[1], i
     for i in prange(n, nogil=True, num_threads=n_threads, schedule="static"):
-        _leave_out(&sq_distances[i, 0], &neighbors[i, 0], i, k, &out_distances[i, 0],
+        _leave_out(&sq_distances[i, 0], &neighbors[i, 0], first + i, k, &out_distances[i, 0],
                    &out_neighbors[i, 0])
 
 
