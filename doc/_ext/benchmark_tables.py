@@ -47,6 +47,9 @@ class Benchmark(SphinxDirective):
     def run(self):
         path = RESULTS / f"{self.arguments[0]}.json"
         self.env.note_dependency(str(path))
+        if not path.exists():
+            text = f"No figures are stored. Measure with: make bench BENCH={self.arguments[0]}"
+            return [nodes.paragraph(text, text)]
         content = json.loads(path.read_text())
         machine = content["machine"]
         versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
