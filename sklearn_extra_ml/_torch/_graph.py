@@ -64,6 +64,7 @@ class GraphedStep:
                 total.add_(loss.detach(), alpha=self.batch_size)
         except RuntimeError as error:
             self.failed = True
+            _release_generator(self.data.X.device)
             if net.plan.cuda_graph is True:
                 raise
             warnings.warn(
@@ -74,3 +75,11 @@ class GraphedStep:
             )
             return
         self.graph = graph
+
+
+def _release_generator(device):
+    """Give the default generator of a GPU a new state: a broken capture leaves the old one waiting
+    for its end, and every draw would fail. The new seed comes from the CPU's generator."""
+    fresh = torch.Generator(device)
+    fresh.manual_seed(int(torch.randint(2**62, ())))
+    torch.cuda.default_generators[device.index].graphsafe_set_state(fresh)
