@@ -444,6 +444,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         rows = self._rows(X)
         return self._apply("encode", rows)
 
+    def _restored(self, rows):
+        """Return encoded rows as they were given: a frame, or a float32 array."""
+        table = self._encoder.inverse_transform(rows)
+        return table.astype(np.float32, copy=False) if isinstance(table, np.ndarray) else table
+
     def inverse_transform(self, X, y=None):
         """Return the mean row that the decoder makes of each code.
 
@@ -467,7 +472,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
                 "`transform` returned. Pass codes."
             )
         labels = self._given_labels(y, len(Z))
-        return self._encoder.inverse_transform(self._apply("decode", Z, labels))
+        return self._restored(self._apply("decode", Z, labels))
 
     def predict(self, X):
         """Return the reconstruction of each row at the mean of its posterior.
@@ -484,7 +489,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         X_restored : ndarray or frame of shape (n_samples, n_features)
         """
         rows = self._rows(X)
-        return self._encoder.inverse_transform(self._apply("forward", rows))
+        return self._restored(self._apply("forward", rows))
 
     def score_samples(self, X):
         """Return a lower bound of the log-density of each row, in nats and units of `X`.
@@ -573,7 +578,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             labels = torch.multinomial(shares, n_samples, True, generator=generator).numpy()
         Z = torch.randn(n_samples, self._n_features_out, generator=generator).numpy()
         rows = self._apply("draw", Z, labels, generator=generator)
-        return self._encoder.inverse_transform(rows)
+        return self._restored(rows)
 
     def _given_labels(self, y, n):
         """Return class numbers for `y`, one class or one for each of n rows; None without."""
