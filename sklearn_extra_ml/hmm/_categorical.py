@@ -70,7 +70,7 @@ class CategoricalHMM(BaseHMM):
     stationary_distribution_ : ndarray of shape (n_components,)
         Long-run share of time in each state.
 
-    history_ : ndarray of shape (n_iter_ + 1,)
+    history_ : ndarray of shape (`n_iter_` + 1,)
         Mean log-likelihood of a row (nats) in the best run, at its start and after each iteration.
 
     n_iter_ : int

@@ -89,7 +89,7 @@ class GaussianHMM(BaseHMM):
     stationary_distribution_ : ndarray of shape (n_components,)
         Long-run share of time in each state.
 
-    history_ : ndarray of shape (n_iter_ + 1,)
+    history_ : ndarray of shape (`n_iter_` + 1,)
         Objective of the best run, nats a row: at its start and after each iteration. The mean
         log-likelihood of a row, of rows and known states together where `states` were given, less
         ``reg_covar / 2`` times the expected trace of the precision.

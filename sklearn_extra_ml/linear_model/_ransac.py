@@ -179,7 +179,7 @@ class RANSACRegressor(
     threshold_ : float
         Largest loss of an inlier.
 
-    scores_history_ : ndarray of shape (n_trials_,)
+    scores_history_ : ndarray of shape (`n_trials_`,)
         Score of the best consensus after each trial, NaN before the first. The sum of what the rows
         count in [0, 1] ("inliers": their number), or minus the median loss for "lmeds".
 
