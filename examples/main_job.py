@@ -19,13 +19,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from sklearn_extra_ml.cluster import DBSCAN, HDBSCAN, KMeans
+from sklearn_extra_ml.manifold import TSNE
 from sklearn_extra_ml.metrics import dbcv_score
 from sklearn_extra_ml.model_selection import NoSplit
 from sklearn_extra_ml.plotting import CondensedTreeDisplay
