@@ -5,7 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from .._core._validation import Interval, fit_context
 from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, Trajectory
@@ -425,14 +426,29 @@ class DiffusionModel(
 
         Parameters
         ----------
-        X, y
-            As in `score_samples`.
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_context), default=None
+            Their contexts. A row of a class that the model was not fitted with, as folds of a
+            cross-validation may hold, counts with its density without context.
 
         Returns
         -------
         score : float
         """
-        return float(self.score_samples(X, y).mean(dtype=np.float64))
+        check_is_fitted(self)
+        if y is None or getattr(self, "classes_", None) is None:
+            return float(self.score_samples(X, y).mean(dtype=np.float64))
+        check_consistent_length(X, y)
+        y = np.asarray(y).reshape(-1)
+        seen = np.isin(y, self.classes_)
+        values = []
+        if seen.any():
+            values.append(self.score_samples(_safe_indexing(X, np.flatnonzero(seen)), y[seen]))
+        if not seen.all():
+            values.append(self.score_samples(_safe_indexing(X, np.flatnonzero(~seen))))
+        return float(np.concatenate(values).mean(dtype=np.float64))
 
     def transform(self, X, y=None):
         """The noise that rows become along the probability flow.

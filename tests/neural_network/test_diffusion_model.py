@@ -216,6 +216,15 @@ def test_conditional_density_prefers_the_own_class(classes):
     np.testing.assert_allclose(moved, X[::-1], atol=1.0)
 
 
+def test_score_of_unseen_classes_is_their_density_without_context(classes):
+    X = np.array([[-3.0, -3.0], [3.0, 3.0], [2.5, 3.0]])
+    values = classes.score_samples(X[:2], y=["left", "right"]), classes.score_samples(X[2:])
+    expected = np.concatenate(values).mean(dtype=np.float64)
+    assert classes.score(X, ["left", "right", "middle"]) == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(ValueError, match="not fitted with"):
+        classes.score_samples(X, y=["left", "right", "middle"])
+
+
 def test_feature_context_moves_the_samples():
     rng = np.random.default_rng(0)
     y = rng.uniform(-1, 1, size=(800, 2))
