@@ -247,7 +247,7 @@ class SampleGridDisplay:
                 top, left = i * down, j * across
                 canvas[top : top + height, left : left + width] = paint(row)
         if ax is None:
-            inches = 0.55 * max(lengths) + 0.6, 0.55 * height / width * len(lengths) + 0.4
+            inches = 0.6 * max(lengths) + 0.6, 0.6 * height / width * len(lengths) + 0.4
             _, ax = import_pyplot().subplots(figsize=inches, layout="constrained")
         self.ax_, self.figure_ = axes_and_figure(ax)
         self.image_ = ax.imshow(canvas, **({"interpolation": "nearest"} | kwargs))
@@ -258,6 +258,7 @@ class SampleGridDisplay:
         if self.column_labels is not None:
             ax.set_xticks(across * np.arange(max(lengths)) + (width - 1) / 2, self.column_labels)
             ax.xaxis.tick_top()
+            ax.tick_params(axis="x", labelsize="x-small")
         ax.tick_params(length=0)
         return self
 
