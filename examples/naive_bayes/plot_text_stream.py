@@ -2,7 +2,7 @@
 Sorting a stream of messages by their words
 ===========================================
 
-Messages arrive in batches and have to be sorted into twenty topics, some of them forty times as
+Messages arrive in batches and have to be sorted into twenty topics, some of them thirty times as
 frequent as others. Naive Bayes learns a batch in one pass over the non-zero counts, and ends with the
 bits of one fit over everything. What it is given matters more than which of its variants it is:
 words in real messages come in bursts, and a model of counts takes each repetition for new evidence.
@@ -91,13 +91,14 @@ for name, values in curve.items():
 # --------------------------
 # On the left the mean over topics, whatever their size; on the right the topics.
 size = np.bincount(y_test, minlength=N_TOPICS) / len(y_test)
+order = np.argsort(size)
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 for name, (model, read) in models.items():
     axes[0].plot(seen, curve[name], marker="o", markersize=3, label=name)
     recall = recall_score(y_test, model.predict(read(X_test)), average=None)
-    axes[1].semilogx(100 * size, recall, "o-", markersize=4, linewidth=0.5)
+    axes[1].semilogx(100 * size[order], recall[order], "o-", markersize=4, linewidth=0.5)
 axes[0].set(xlabel="messages learnt from", ylabel="macro F1 on 6,000 new messages", ylim=(0, 1))
-axes[0].legend(loc="upper left", fontsize="small")
+axes[0].legend(loc="lower right", fontsize="small")
 axes[1].set(xlabel="share of the topic (%)", ylabel="recall")
 plt.show()
 
