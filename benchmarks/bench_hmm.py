@@ -124,7 +124,7 @@ def pomegranate(data):
         edges=torch.tensor(data["transmat"], dtype=torch.float32),
         starts=torch.tensor(data["start"], dtype=torch.float32),
         max_iter=N_ITER,
-        tol=-float("inf"),
+        tol=1e-9,  # the smallest that it takes is above 0
     )
     model.fit(X)
     path = model.viterbi(X).numpy().ravel()

@@ -155,7 +155,15 @@ CASES = [
         repeats=3,
         peer_repeats=0,
     ),
-    Case("50k x 64, 20 sheets", lambda: {"X": manifolds(50_000)}, LARGE, quality, repeats=0),
+    Case(
+        "50k x 64, 20 sheets",
+        lambda: {"X": manifolds(50_000)},
+        LARGE,
+        quality,
+        repeats=1,
+        peer_repeats=0,
+        timeout=1200.0,
+    ),
     Case(
         "transform 10k rows against 50k",
         lambda: new_and_old(50_000, 10_000),

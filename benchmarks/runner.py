@@ -47,10 +47,9 @@ class Case:
     contenders: dict[str, Callable]
     quality: Callable[[dict, object], dict]
     repeats: int = 5  # 0: the first run is the measurement
-    peer_repeats: int | None = None  # of all but ours, for peers that take minutes
+    peer_repeats: int | None = None  # of all but ours, for peers that take minutes; None: as ours
     timeout: float = 600.0
     note: str = ""
-    peer_repeats: int | None = None
 
 
 def peak_memory_mib():
@@ -152,7 +151,9 @@ def run_module(name, text, repeats, update):
         print(f"{name}: {case.name}", flush=True)
         records, reference = {}, None
         for contender in case.contenders:
-            usual = case.repeats if contender == OURS else case.peer_repeats or case.repeats
+            usual = case.repeats
+            if contender != OURS and case.peer_repeats is not None:
+                usual = case.peer_repeats
             record = measure(module.__name__, case, contender, repeats or usual)
             if contender == OURS and "error" not in record:
                 reference = statistics.median(record["seconds"])
