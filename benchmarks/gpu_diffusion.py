@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -256,11 +257,8 @@ def noise_of(seed, n):
 
 def without_graph(fitted):
     """Return a copy of a fitted model that samples eagerly."""
-    twin = pickle.loads(pickle.dumps(fitted)).set_params(cuda_graph=False)
-    if twin.net_.plan.cuda_graph is not False:  # the net keeps what it was trained with
-        from dataclasses import replace
-
-        twin.net_.plan = replace(twin.net_.plan, cuda_graph=False)
+    twin = pickle.loads(pickle.dumps(fitted))
+    twin.net_.plan = replace(twin.net_.plan, cuda_graph=False)  # the net keeps its training's plan
     return twin
 
 

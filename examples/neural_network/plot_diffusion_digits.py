@@ -4,7 +4,8 @@ Digits out of noise: a diffusion model of images
 
 With ``image_shape`` the network of `DiffusionModel` is a U-Net: it looks at images on two scales, and
 knows that neighbouring pixels belong together. Fitted with the classes of scikit-learn's digits, it
-draws the digit that it is asked for. A small network and a short training do for 8 x 8 pixels.
+draws the digit that it is asked for. This small network trains for half a minute on two cores; with the
+default size and steps digits are better still.
 """
 
 # %%
@@ -21,10 +22,10 @@ from sklearn_extra_ml.plotting import SampleGridDisplay
 X, y = load_digits(return_X_y=True)
 X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, random_state=0, stratify=y)
 model = DiffusionModel(
-    (16, 32),
+    (24, 48),
     image_shape=(1, 8, 8),
-    batch_size=64,
-    max_iter=30,
+    batch_size=128,
+    max_iter=50,
     learning_rate_init=4e-3,
     ema_decay=0.99,
     random_state=0,
@@ -52,7 +53,7 @@ plt.show()
 # asked for. ``guidance_scale`` multiplies the difference. At 0 the class is ignored; at 1 digits are
 # as varied as in the data; beyond, they become textbook examples, all alike.
 
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.1), layout="constrained")
 digits = np.array([2, 5, 8, 9]).repeat(6)
 for ax, scale in zip(axes, (0.0, 1.0, 4.0), strict=True):
     drawn = model.set_params(guidance_scale=scale).sample(len(digits), digits, random_state=2)
