@@ -5,11 +5,10 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
-from .._core._validation import Interval, fit_context
+from .._core._validation import Interval, fit_context, safe_indexing
 from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, Trajectory
 
 
@@ -484,9 +483,9 @@ class DiffusionModel(
         seen = np.isin(y, self.classes_)
         values = []
         if seen.any():
-            values.append(self.score_samples(_safe_indexing(X, np.flatnonzero(seen)), y[seen]))
+            values.append(self.score_samples(safe_indexing(X, np.flatnonzero(seen)), y[seen]))
         if not seen.all():
-            values.append(self.score_samples(_safe_indexing(X, np.flatnonzero(~seen))))
+            values.append(self.score_samples(safe_indexing(X, np.flatnonzero(~seen))))
         return float(np.concatenate(values).mean(dtype=np.float64))
 
     def transform(self, X, y=None):
