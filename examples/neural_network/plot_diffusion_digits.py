@@ -36,9 +36,11 @@ plt.show()
 # Step by step
 # ------------
 # Each line is one sample on its way from noise of 80 times the contrast of the data. What a digit
-# will be is settled while the eye sees noise only; the last steps clean the edges.
+# will be is settled while the eye sees noise only; the last steps clean the edges. (With a little
+# guidance, which comes next.)
 
 labels = [0, 3, 4, 7, 9]
+model.set_params(guidance_scale=2.0)
 _, trajectory = model.sample(5, labels, random_state=1, return_trajectory=True)
 SampleGridDisplay.from_trajectory(
     trajectory, image_shape=(8, 8), n_columns=10, row_labels=labels, vmin=0, vmax=16
