@@ -14,6 +14,7 @@ from warnings import catch_warnings, filterwarnings, simplefilter
 import pytest
 from scipy.linalg import LinAlgWarning
 from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import estimator_checks as checks
@@ -58,7 +59,8 @@ VARIANTS = {
     "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
     "GaussianNB": [{"missing": "ignore", "smoothing_scale": "feature"}],
     "DiffusionModel": [
-        {"parameterization": "eps", "sampler": "ddpm", "hidden_layer_sizes": (16,), "max_iter": 5}
+        {"parameterization": "eps", "sampler": "ddpm", "hidden_layer_sizes": (16,), "max_iter": 5},
+        {"encoder": PCA(1), "hidden_layer_sizes": (16,), "max_iter": 5},
     ],
     "HDBSCAN": [{"algorithm": "brute", "cluster_selection_method": "leaf"}],
     "KMeans": [{"algorithm": "elkan"}],

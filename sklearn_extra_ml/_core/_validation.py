@@ -6,6 +6,7 @@ An upstream release that moves a private name changes this file and no other
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics.pairwise import _VALID_METRICS as pairwise_metrics
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -37,12 +38,14 @@ __all__ = [
     "is_array_like",
     "pairwise_metrics",
     "raise_for_params",
+    "safe_indexing",
     "validate_params",
 ]
 
 is_array_like = _is_arraylike_not_scalar
 check_method_params = _check_method_params
 raise_for_params = _raise_for_params
+safe_indexing = _safe_indexing
 
 
 def bad_value(name, value, problem, allowed, fix):

@@ -7,6 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+_N_FREQUENCIES = 16
+_TIME_WIDTH = 64
+
 ACTIVATIONS = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -39,6 +42,62 @@ def initialize_(layer, activation):
 def linear(n_in, n_out, activation="identity"):
     """Return a linear layer, initialised for the activation that follows it."""
     return initialize_(nn.Linear(n_in, n_out), activation)
+
+
+def zero_(layer):
+    """Set the weights of a layer, and return it: a residual branch that it ends starts as nothing."""
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
+class ConditionEmbedding(nn.Module):
+    """What each block of a network adds for the noise level, and multiplies for the context.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Width of each block.
+
+    activation : str
+        A key of `ACTIVATIONS`.
+
+    n_context : int
+        Columns of the context; 0 for none.
+
+    width : int
+        Hidden units between the context and its factors.
+    """
+
+    def __init__(self, sizes, activation, n_context, width):
+        super().__init__()
+        self.sizes, total = list(sizes), sum(sizes)
+        frequencies = torch.logspace(-2, 3, _N_FREQUENCIES, base=2.0).repeat(2)
+        phases = torch.tensor([0.0, -math.pi / 2]).repeat_interleave(_N_FREQUENCIES)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("phases", phases, persistent=False)
+        self.time = nn.Sequential(
+            linear(2 * _N_FREQUENCIES, _TIME_WIDTH, activation),
+            ACTIVATIONS[activation](),
+            linear(_TIME_WIDTH, total),
+        )
+        self.context = None
+        if n_context:
+            self.context = nn.Sequential(
+                linear(n_context, width, activation),
+                ACTIVATIONS[activation](),
+                zero_(linear(width, total)),
+            )
+
+    def forward(self, log_sigma, context):
+        """Return (shifts, scales), lists of a tensor a block; scales None without contexts.
+
+        `log_sigma` of shape (n, 1) or (1, 1), `context` (n, n_context). Scales start at 1.
+        """
+        waves = torch.addcmul(self.phases, log_sigma, self.frequencies).cos()
+        shifts = self.time(waves).split(self.sizes, dim=-1)
+        if self.context is None:
+            return shifts, None
+        return shifts, (1 + self.context(context)).split(self.sizes, dim=-1)
 
 
 def normalization_layer(name, width):
@@ -129,7 +188,7 @@ class TiedDecoder(nn.Module):
 # --- images: rows are flattened (channels, height, width) -----------------------------------------
 
 
-def _sides(side, n_stages):
+def sides_of(side, n_stages):
     """Lengths of a side after each halving (rounded up)."""
     sides = [side]
     for _ in range(n_stages):
@@ -137,7 +196,7 @@ def _sides(side, n_stages):
     return sides
 
 
-def _group_norm(channels):
+def group_norm(channels):
     groups = max(g for g in range(1, min(8, channels) + 1) if channels % g == 0)
     return nn.GroupNorm(groups, channels)
 
@@ -145,11 +204,44 @@ def _group_norm(channels):
 def _normalization_2d(name, channels):
     if name is None:
         return []
-    return [nn.BatchNorm2d(channels) if name == "batch" else _group_norm(channels)]
+    return [nn.BatchNorm2d(channels) if name == "batch" else group_norm(channels)]
 
 
-def _conv(n_in, n_out, activation, **options):
+def conv3(n_in, n_out, activation, **options):
     return initialize_(nn.Conv2d(n_in, n_out, 3, padding=1, **options), activation)
+
+
+class ConvBlock(nn.Module):
+    """Residual block of images: ``skip(h) + last(f((norm(first(f(norm(h)))) + shift) * scale))``.
+
+    Two 3 x 3 convolutions, each after a normalisation over groups of channels (never over rows) and an
+    activation. The last one starts at zero, so that at first the block is its skip: the identity, or
+    a 1 x 1 convolution where the number of channels changes. `shift` and `scale` of shape
+    (n, channels) or (1, channels), both optional, are how noise level and context enter. `dropout`
+    leaves out whole channels.
+    """
+
+    def __init__(self, n_in, n_out, activation, *, dropout=0.0):
+        super().__init__()
+        self.norm_in, self.norm_out = group_norm(n_in), group_norm(n_out)
+        self.activation = ACTIVATIONS[activation]()
+        self.first = conv3(n_in, n_out, "identity")
+        self.last = zero_(conv3(n_out, n_out, "identity"))
+        self.dropout = nn.Dropout2d(dropout) if dropout else None
+        self.skip = None
+        if n_in != n_out:
+            self.skip = initialize_(nn.Conv2d(n_in, n_out, 1), "identity")
+
+    def forward(self, h, shift=None, scale=None):
+        z = self.norm_out(self.first(self.activation(self.norm_in(h))))
+        if shift is not None:
+            z = z + shift[:, :, None, None]
+        if scale is not None:
+            z = z * scale[:, :, None, None]
+        z = self.activation(z)
+        if self.dropout is not None:
+            z = self.dropout(z)
+        return (h if self.skip is None else self.skip(h)) + self.last(z)
 
 
 def conv_encoder(image_shape, channels, n_out, activation, *, normalization=None, dropout=0.0):
@@ -161,13 +253,13 @@ def conv_encoder(image_shape, channels, n_out, activation, *, normalization=None
     n_in, height, width = image_shape
     layers = [nn.Unflatten(1, tuple(image_shape))]
     for n in channels:
-        layers.append(_conv(n_in, n, activation, stride=2))
+        layers.append(conv3(n_in, n, activation, stride=2))
         layers += _normalization_2d(normalization, n)
         layers.append(ACTIVATIONS[activation]())
         if dropout:
             layers.append(nn.Dropout2d(dropout))
         n_in = n
-    pixels = _sides(height, len(channels))[-1] * _sides(width, len(channels))[-1]
+    pixels = sides_of(height, len(channels))[-1] * sides_of(width, len(channels))[-1]
     return nn.Sequential(*layers, nn.Flatten(), linear(n_in * pixels, n_out))
 
 
@@ -178,7 +270,7 @@ def conv_decoder(image_shape, channels, n_in, activation, *, normalization=None,
     checkerboard as transposed convolutions do (Odena et al. 2016).
     """
     n_channels, height, width = image_shape
-    heights, widths = _sides(height, len(channels)), _sides(width, len(channels))
+    heights, widths = sides_of(height, len(channels)), sides_of(width, len(channels))
     first = (channels[-1] if channels else n_channels, heights[-1], widths[-1])
     layers = [linear(n_in, math.prod(first), activation if channels else "identity")]
     if channels:
@@ -188,7 +280,7 @@ def conv_decoder(image_shape, channels, n_in, activation, *, normalization=None,
     for i in reversed(range(len(channels))):
         layers.append(nn.Upsample(size=(heights[i], widths[i]), mode="nearest"))
         n_next = channels[i - 1] if i else n_channels
-        layers.append(_conv(n, n_next, activation if i else "identity"))
+        layers.append(conv3(n, n_next, activation if i else "identity"))
         if i:
             layers += _normalization_2d(normalization, n_next)
             layers.append(ACTIVATIONS[activation]())

@@ -22,12 +22,9 @@ import math
 import torch
 from torch import nn
 
-from ._blocks import ACTIVATIONS, linear
+from ._blocks import ACTIVATIONS, ConditionEmbedding, linear, zero_
 from ._probability_flow import field_and_trace
 from ._solvers import chain_sigmas
-
-_N_FREQUENCIES = 16
-_TIME_WIDTH = 64
 
 
 class ConditionalMLP(nn.Module):
@@ -58,34 +55,19 @@ class ConditionalMLP(nn.Module):
 
     def __init__(self, n_features, hidden_layer_sizes, activation, n_context=0, dropout=0.0):
         super().__init__()
-        width, total = hidden_layer_sizes[0], sum(hidden_layer_sizes)
+        width = hidden_layer_sizes[0]
         self.sizes = list(hidden_layer_sizes)
         self.activation = ACTIVATIONS[activation]()
         self.dropout = nn.Dropout(dropout) if dropout else None
-        frequencies = torch.logspace(-2, 3, _N_FREQUENCIES, base=2.0).repeat(2)
-        phases = torch.tensor([0.0, -math.pi / 2]).repeat_interleave(_N_FREQUENCIES)
-        self.register_buffer("frequencies", frequencies, persistent=False)
-        self.register_buffer("phases", phases, persistent=False)
         self.inner = linear(n_features, width)
-        self.time = nn.Sequential(
-            linear(2 * _N_FREQUENCIES, _TIME_WIDTH, activation),
-            ACTIVATIONS[activation](),
-            linear(_TIME_WIDTH, total),
-        )
-        self.context = None
-        if n_context:
-            self.context = nn.Sequential(
-                linear(n_context, width, activation),
-                ACTIVATIONS[activation](),
-                _zero(linear(width, total)),
-            )
+        self.embedding = ConditionEmbedding(self.sizes, activation, n_context, width)
         self.first = nn.ModuleList(linear(width, size) for size in self.sizes)
-        self.last = nn.ModuleList(_zero(linear(size, width)) for size in self.sizes)
-        self.outer = _zero(linear(width, n_features))
+        self.last = nn.ModuleList(zero_(linear(size, width)) for size in self.sizes)
+        self.outer = zero_(linear(width, n_features))
 
     def forward(self, u, log_sigma, context=None):
         """Return the output for rows `u` of unit variance, log noise levels (n, 1) or (1, 1)."""
-        shifts, scales = self._embed(log_sigma, context)
+        shifts, scales = self.embedding(log_sigma, context)
         h = self.inner(u)
         for i, (first, last) in enumerate(zip(self.first, self.last, strict=True)):
             z = first(h) + shifts[i]
@@ -97,21 +79,13 @@ class ConditionalMLP(nn.Module):
             h = h + last(z)
         return self.outer(self.activation(h))
 
-    def _embed(self, log_sigma, context):
-        """Return what each block adds for the noise level, and multiplies for the context."""
-        waves = torch.addcmul(self.phases, log_sigma, self.frequencies).cos()
-        shifts = self.time(waves).split(self.sizes, dim=-1)
-        if self.context is None:
-            return shifts, None
-        return shifts, (1 + self.context(context)).split(self.sizes, dim=-1)
-
     def output_and_trace(self, u, log_sigma, context, directions):
         """Return the output, and for each row the sum of v J v over the rows v of `directions`.
 
         Forward differentiation by hand: the tangents of all directions pass each layer together, as
         a tensor of shape (n_directions, n, width), and each activation is differentiated once.
         """
-        shifts, scales = self._embed(log_sigma, context)
+        shifts, scales = self.embedding(log_sigma, context)
         h = self.inner(u)
         slope = (directions @ self.inner.weight.T).unsqueeze(1)  # (n_directions, 1, width)
         for i, (first, last) in enumerate(zip(self.first, self.last, strict=True)):
@@ -134,11 +108,6 @@ class ConditionalMLP(nn.Module):
             value = self.activation(z)
             (slope,) = torch.autograd.grad(value, z, torch.ones_like(value))
         return value.detach(), slope
-
-
-def _zero(layer):
-    nn.init.zeros_(layer.weight)
-    return layer
 
 
 class Denoiser(nn.Module):
@@ -207,13 +176,17 @@ class Denoiser(nn.Module):
         return self.network(u, log_sigma, context)
 
     def denoise(self, x, sigma, context=None):
-        """Return the estimate of the clean rows, with noise of standard deviation `sigma`."""
-        cosine = 1 / math.sqrt(1 + sigma**2)
+        """Return the estimate of the clean rows, with noise of standard deviation `sigma`.
+
+        `sigma`: a number, or what `level_of` made of it, a tensor on the device.
+        """
+        level = sigma if isinstance(sigma, torch.Tensor) else level_of(sigma, x)
+        log_sigma, sigma, cosine, sine = level
         u = cosine * x
-        output = self.output(u, sigma, context)
+        output = self.network(u, log_sigma.view(1, 1), context)
         if self.parameterization == "eps":
             return x - sigma * output
-        return cosine * u + (sigma * cosine) * output
+        return cosine * u + sine * output
 
     def field(self, u, tau, context=None):
         """Return F, minus the velocity of the probability flow at time `tau` = atan(sigma)."""
@@ -301,6 +274,12 @@ class Denoiser(nn.Module):
             return None
         given = y.new_empty(len(y), 1).bernoulli_(1 - self.dropout_context)
         return torch.cat((y * given, given), dim=1)
+
+
+def level_of(sigma, like):
+    """Return what a denoiser needs of a noise level as a tensor: log(sigma), sigma, cos, sin of tau."""
+    cosine = 1 / math.sqrt(1 + sigma**2)
+    return like.new_tensor([math.log(sigma), sigma, cosine, sigma * cosine])
 
 
 def with_context(context):

@@ -84,6 +84,22 @@ def free_memory(device):
 
 
 @contextmanager
+def explained_memory(what, device, fix):
+    """Turn torch's errors of allocation within the block into a `MemoryError` that says what to do."""
+    torch = import_torch()
+    try:
+        yield
+    except RuntimeError as error:
+        own = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
+        if not isinstance(error, own) and "DefaultCPUAllocator" not in str(error):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise MemoryError(
+            f"{what} does not fit the memory of {device} ({reason}). {fix}"
+        ) from error
+
+
+@contextmanager
 def matmul_precision(precision):
     """Let float32 products use TF32 within the block if `precision` is "tf32" (GPUs only)."""
     torch = import_torch()

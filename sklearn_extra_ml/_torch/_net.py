@@ -50,7 +50,7 @@ from ._random import forked_rng, random_states
 # what only a running training needs
 _TRANSIENT = (
     *("_graph", "_loss", "_good", "_total", "_sums", "_autocast", "_trained", "_step"),
-    *("_weights", "_averages", "_buffers", "_kept", "_parts", "_lowest"),
+    *("_weights", "_averages", "_buffers", "_kept", "_parts", "_lowest", "_sampler_graphs"),
 )
 _MIN_STEPS_OF_A_GRAPH = 50  # a capture costs about as much as so many steps
 _VALIDATION_SEED = 0  # the same noise in every validation, so that losses can be compared
@@ -533,6 +533,7 @@ class FastNet(skorch.NeuralNet):
     def move(self, device):
         """Move weights and optimiser to another device."""
         self.device = device = torch.device(device)
+        vars(self).pop("_sampler_graphs", None)
         for module in self._modules_with_weights():
             module.to(device)
         state = clone_tensors(self.optimizer_.state_dict(), "cpu")

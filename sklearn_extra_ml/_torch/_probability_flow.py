@@ -23,7 +23,8 @@ At the last time all that is left of the data is their mean, which the denoiser 
 Both are integrated by the classical Runge-Kutta method of fourth order on a fixed grid, so that a
 row's result never depends on the other rows. The trace is exact, one directional derivative for each
 column, up to `EXACT_TRACE` columns; above that it is Hutchinson's estimate with fixed Rademacher
-probes, the same for every row and call.
+probes, the same for every row and call. For U-Nets, whose derivatives cost a backward pass each, it
+is an estimate with few probes, others at each evaluation, whose errors average out along the way.
 """
 
 import math
@@ -36,6 +37,7 @@ from ._solvers import even_sigmas
 
 EXACT_TRACE = 64
 N_PROBES = 16
+N_FRESH_PROBES = 2  # at each evaluation of a U-Net
 _BLOCK = 1 << 21  # numbers of one layer's tangents held at a time
 
 
@@ -44,13 +46,24 @@ def flow_grid(n_steps, sigma_min, sigma_max):
     return np.arctan(even_sigmas(n_steps + 1, sigma_min, sigma_max)[::-1])
 
 
-def probes_for(n_features, like):
-    """Return the directions of the trace, (n_directions, n_features), and the weight of each."""
-    if n_features <= EXACT_TRACE:
-        return torch.eye(n_features, dtype=like.dtype, device=like.device), 1.0
+def probes_for(n_features, like, n_fresh=None):
+    """Return ``probes()``: directions of the trace, (n_directions, n_features), and their weight.
+
+    The same at each call, or `n_fresh` others at each.
+    """
     generator = torch.Generator().manual_seed(0)
-    signs = torch.randint(0, 2, (N_PROBES, n_features), generator=generator)
-    return (2.0 * signs - 1).to(like), 1.0 / N_PROBES
+
+    def draw(n_probes):
+        signs = torch.randint(0, 2, (n_probes, n_features), generator=generator)
+        return (2.0 * signs - 1).to(like), 1.0 / n_probes
+
+    if n_fresh is not None:
+        return lambda: draw(n_fresh)
+    if n_features <= EXACT_TRACE:
+        fixed = torch.eye(n_features, dtype=like.dtype, device=like.device), 1.0
+    else:
+        fixed = draw(N_PROBES)
+    return lambda: fixed
 
 
 def field_and_trace(field, u, probes, weight):
@@ -74,7 +87,7 @@ def rows_in_block(n_directions, width):
     return max(1, _BLOCK // (n_directions * width))
 
 
-def log_density(field, with_trace, x, grid):
+def log_density(field, with_trace, x, grid, n_fresh=None):
     """Return log p(x) in nats for rows with noise of standard deviation tan(grid[0]).
 
     Parameters
@@ -87,12 +100,14 @@ def log_density(field, with_trace, x, grid):
     x : tensor of shape (n, d)
     grid : ndarray
         Rising times, from `flow_grid`.
+    n_fresh : int, default=None
+        Probes drawn for each evaluation. None: the same for all, or the exact trace.
     """
     n_features = x.shape[1]
-    probes, weight = probes_for(n_features, x)
+    probes = probes_for(n_features, x, n_fresh)
 
     def rates(u, tau):
-        value, trace = with_trace(u, tau, probes, weight)
+        value, trace = with_trace(u, tau, *probes())
         return -value, -trace
 
     u = math.cos(grid[0]) * x

@@ -55,9 +55,22 @@ def read_checkpoint(path):
 
 
 def storable(cls):
-    """Class decorator: instances may be stored by `save_model`, field by field (``vars``)."""
+    """Class decorator: instances may be stored by `save_model`, field by field (``vars``).
+
+    A class with ``_to_store()`` and the class method ``_from_stored(fields)`` says itself what to
+    store, and builds an instance of it.
+    """
     _STORABLE[cls.__name__] = cls
     return cls
+
+
+def can_store(value):
+    """Whether `save_model` takes it."""
+    try:
+        _pack(value, "value", {})
+    except TypeError:
+        return False
+    return True
 
 
 def _pack(value, name, tensors):
@@ -86,10 +99,12 @@ def _pack(value, name, tensors):
                 for i, (key, item) in enumerate(value.items())
             ]
         }
-    if type(value).__name__ in _STORABLE:
-        return {"object": type(value).__name__, "fields": _pack(vars(value), name, tensors)}
+    kind = type(value).__name__
+    if _STORABLE.get(kind) is type(value):
+        fields = value._to_store() if hasattr(type(value), "_to_store") else vars(value)
+        return {"object": kind, "fields": _pack(fields, name, tensors)}
     raise TypeError(
-        f"`{name}` is a {type(value).__name__}, which `save` cannot store. Allowed: numbers, "
+        f"`{name}` is a {kind}, which `save` cannot store. Allowed: numbers, "
         "strings, arrays, lists, dicts. Use pickle, or leave it out and pass it to `load`."
     )
 
@@ -116,6 +131,8 @@ def _unpack(value, tensors):
     if "dict" in value:
         return {_unpack(k, tensors): _unpack(item, tensors) for k, item in value["dict"]}
     stored = _STORABLE[value["object"]]
+    if hasattr(stored, "_from_stored"):
+        return stored._from_stored(_unpack(value["fields"], tensors))
     instance = stored.__new__(stored)
     vars(instance).update(_unpack(value["fields"], tensors))
     return instance

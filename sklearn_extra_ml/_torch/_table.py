@@ -49,6 +49,10 @@ class TableEncoder:
     categorical_encoding : {"onehot", "embedding"}, default="onehot"
         "embedding": a random, fixed code of about 2 log2(levels) numbers, for many levels.
 
+    complete : bool, default=False
+        Every column is kept, constant ones too, so that a network finds it in its place (images).
+        Nothing may be missing, except where it is to be imputed.
+
     Attributes
     ----------
     n_features_in : int
@@ -82,10 +86,12 @@ class TableEncoder:
         scaling="column",
         categorical_features="from_dtype",
         categorical_encoding="onehot",
+        complete=False,
     ):
         self.scaling = scaling
         self.categorical_features = categorical_features
         self.categorical_encoding = categorical_encoding
+        self.complete = complete
 
     # --- fit -----------------------------------------------------------------------------------------
 
@@ -99,7 +105,8 @@ class TableEncoder:
         self.numeric = np.array(rest, dtype=np.intp)
         values = _numbers(columns, self.numeric, names)
         self._fit_numbers(values)
-        self.gappy = np.flatnonzero(np.isnan(values[:, self.kept]).any(axis=0))
+        gaps = np.isnan(values[:, self.kept]).any(axis=0)
+        self.gappy = np.flatnonzero(gaps & (not self.complete))
         share = np.isnan(values[:, self.kept[self.gappy]]).mean(axis=0)
         self.gap_mean, self.gap_scale = share, np.sqrt(np.maximum(share * (1 - share), 1e-6))
         stop = len(self.kept) + len(self.gappy)
@@ -123,13 +130,13 @@ class TableEncoder:
         mean = middle + np.nanmean(filled - middle, axis=0)
         std = np.nanstd(filled - middle, axis=0)
         varies = (self.highest > self.lowest) & (std > 1e-12 * np.abs(middle)) & ~empty
-        self.kept = np.flatnonzero(varies | np.isnan(values).any(axis=0) & ~empty)
+        kept = varies | np.isnan(values).any(axis=0) & ~empty
+        self.kept = np.flatnonzero(kept | self.complete)
         self.center, self.scale = mean, np.where(varies, std, 1.0)
         self.knots = None
         if self.scaling == "global":
-            self.scale = np.full_like(
-                std, np.sqrt(np.mean(std[varies] ** 2)) if varies.any() else 1
-            )
+            var = np.where(varies, std**2, 0.0)[varies | self.complete]
+            self.scale = np.full_like(std, np.sqrt(np.mean(var)) if varies.any() else 1.0)
         elif self.scaling is False:
             self.center, self.scale = np.zeros_like(mean), np.ones_like(std)
         elif self.scaling == "quantile":
@@ -218,6 +225,11 @@ class TableEncoder:
         bad[self.gappy] = False
         if bad.any():
             name = names[self.numeric[self.kept[np.flatnonzero(bad)[0]]]]
+            if self.complete:
+                raise ValueError(
+                    f"Input X contains NaN in column {name!r}. Images must be complete. Fill the "
+                    "pixels, by `impute` of a fitted model for instance."
+                )
             raise ValueError(
                 f"Input X contains NaN in column {name!r}, which had no missing values when it was "
                 "fitted. Fill them first, with `impute` for instance."

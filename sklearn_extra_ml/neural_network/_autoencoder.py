@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._scaling import Standardizer
+from .._torch._state import storable
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
 from ._docs import CODE_CONTRACT, shared_docs
 
@@ -96,7 +97,7 @@ def require_methods(network, names):
         )
 
 
-def check_image_shape(image_shape, n_in):
+def check_image_shape(image_shape, n_in, what="n_features"):
     """Return `image_shape` as a tuple of (channels, height, width) that fits the features."""
     if image_shape is None:
         return None
@@ -105,7 +106,7 @@ def check_image_shape(image_shape, n_in):
         raise bad_value(
             "image_shape",
             image_shape,
-            f"does not fit n_features={n_in}",
+            f"does not fit {what}={n_in}",
             f"(channels, height, width) with a product of {n_in}",
             "Flatten each image to one row in that order.",
         )
@@ -133,6 +134,7 @@ def probe_shapes(module, rows, widths):
             )
 
 
+@storable
 @shared_docs(CODE_CONTRACT)
 class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseAutoEncoder):
     """Autoencoder: learns a code of few numbers for each row, from which the row can be restored.

@@ -31,13 +31,20 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._core._validation import Interval, Options, StrOptions, bad_value, has_callbacks
 from .._torch._device import (
+    explained_memory,
     forked_child_threads,
     import_torch,
     matmul_precision,
     resolve_device,
     resolve_device_or_cpu,
 )
-from .._torch._state import load_model, read_checkpoint, save_model, write_checkpoint
+from .._torch._state import (
+    can_store,
+    load_model,
+    read_checkpoint,
+    save_model,
+    write_checkpoint,
+)
 from .._version import __version__
 
 ACTIVATIONS = ("relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "identity")
@@ -45,7 +52,7 @@ _SECONDS_BETWEEN_CHECKPOINTS = 1.0
 _BLOCK = 8192  # rows predicted at a time
 # parameters that do not change what is learnt: a checkpoint fits whatever they are
 _FREE_PARAMETERS = {"checkpoint_dir", "verbose", "device", "warm_start", "callbacks"}
-_NOT_STORED = {"module", "callbacks", "checkpoint_dir"}  # given anew to `load`
+_NOT_STORED = {"module", "callbacks", "checkpoint_dir", "encoder"}  # given anew to `load`
 
 NETWORK_CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -157,14 +164,16 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
                 left = n_epochs - (len(net.history) - net.first_epoch_)
                 if saved is not None and saved["finished"]:
                     left = 0
-                if left:
-                    net.train(
-                        data,
-                        valid,
-                        n_epochs=left,
-                        horizon=None if partial else n_epochs,
-                        observers=observers,
-                    )
+                fix = "Lower `batch_size` or the size of the network, or train on another `device`."
+                with explained_memory(f"`batch_size`={batch_size}", device, fix):
+                    if left:
+                        net.train(
+                            data,
+                            valid,
+                            n_epochs=left,
+                            horizon=None if partial else n_epochs,
+                            observers=observers,
+                        )
                 net.random_states_ = training.random_states(device)
                 if store is not None and net.stop_reason_ != "interrupted":
                     store.write(net, source["seed"], finished=True)
@@ -284,6 +293,10 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
 
     # --- prediction ---
 
+    def _rows_at_once(self):
+        """Return how many rows to predict at a time."""
+        return _BLOCK
+
     def _apply(self, method, *arrays, double=False, **options):
         """Call a method of the trained module on blocks of rows; return float32 arrays.
 
@@ -298,11 +311,11 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
         function = getattr(module, method)
         device = torch.device(self.net_.device)
         n = len(arrays[0])
-        blocks = []
+        blocks, n_block = [], self._rows_at_once()
         with torch.inference_mode(), forked_child_threads(), matmul_precision(self.precision):
-            for start in range(0, n, _BLOCK):
+            for start in range(0, n, n_block):
                 rows = [
-                    None if a is None else torch.from_numpy(a[start : start + _BLOCK]).to(device)
+                    None if a is None else torch.from_numpy(a[start : start + n_block]).to(device)
                     for a in arrays
                 ]
                 blocks.append(function(*rows, **options))
@@ -329,6 +342,11 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
         self : object
         """
         check_is_fitted(self)
+        save_model(path, self._to_store())
+        return self
+
+    def _to_store(self):
+        """Return the fitted model as plain values and arrays."""
         net = self.net_
         own = set(self.get_params(deep=False))
         state = {
@@ -336,13 +354,16 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
             for k, v in vars(self).items()
             if k not in own | {"net_", "_built_with"} and not k.startswith("_skl")
         }
-        content = {
+        given = {name for name in _NOT_STORED & own if getattr(self, name) is not None}
+        if "encoder_" in state and can_store(state["encoder_"]):
+            given.discard("encoder")
+        else:
+            state.pop("encoder_", None)
+        return {
             "class": type(self).__name__,
             "versions": {"sklearn_extra_ml": __version__, "sklearn": sklearn.__version__},
             "params": _storable_params(self),
-            "given": [
-                name for name in sorted(_NOT_STORED & own) if getattr(self, name) is not None
-            ],
+            "given": sorted(given),
             "state": state,
             "built": self._built_with,
             "weights": dict(net.module_.state_dict()),
@@ -351,8 +372,6 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
             else dict(net.averaged_module_.state_dict()),
             "history": [dict(row) for row in net.history],
         }
-        save_model(path, content)
-        return self
 
     @classmethod
     def load(cls, path, **parameters):
@@ -365,7 +384,8 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
 
         **parameters : dict
             Parameters to set besides the stored ones: `module` must be given again where the model
-            was fitted with one.
+            was fitted with one, and so must a fitted `encoder` that is neither one of this package nor
+            a PCA or a scaler of scikit-learn.
 
         Returns
         -------
@@ -373,8 +393,6 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
             Fitted.
         """
         import_torch()
-        from .._torch import _training as training
-
         content = load_model(path)
         if content["class"] != cls.__name__:
             raise bad_value(
@@ -384,17 +402,33 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
                 f"class {cls.__name__}",
                 f"Call {content['class']}.load.",
             )
-        if "module" in content["given"] and "module" not in parameters:
-            raise ValueError(
-                "The model was fitted with a network of your own, which is not stored. Allowed: "
-                "`module` as it was given to the fit. Pass it: `load(path, module=...)`."
-            )
+        for name, what in (
+            ("module", "a network of your own"),
+            ("encoder", "an encoder of another package"),
+        ):
+            if name in content["given"] and name not in parameters:
+                raise ValueError(
+                    f"The model was fitted with {what}, which is not stored. Allowed: `{name}` as it "
+                    f"was given to the fit. Pass it: `load(path, {name}=...)`."
+                )
+        return cls._from_stored(content, **parameters)
+
+    @classmethod
+    def _from_stored(cls, content, **parameters):
+        """Return the model of what `_to_store` returned."""
+        from .._torch import _training as training
+
         model = cls(**content["params"])
         model.set_params(**parameters)
         builder = cls(**{**content["params"], **content["built"]["params"]})
         builder.set_params(**{k: v for k, v in parameters.items() if k == "module"})
-        vars(builder).update(content["state"])
-        vars(model).update(content["state"])
+        state = dict(content["state"])
+        if "encoder" in content["given"]:
+            state["encoder_"] = parameters["encoder"]
+        elif "encoder_" in state and "encoder" not in parameters:
+            model.encoder = state["encoder_"]
+        vars(builder).update(state)
+        vars(model).update(state)
         model._built_with = content["built"]
         device, _ = resolve_device_or_cpu(model.device)
         with training.forked_rng(device, seed=0):

@@ -5,11 +5,20 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils import _safe_indexing
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
-from .._core._validation import Interval, fit_context
+from .._core._validation import Interval, fit_context, safe_indexing
 from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, Trajectory
+
+
+def _sees_columns(model):
+    """Whether the network works on columns, which can be given and missing, rather than on codes."""
+    if model.encoder is not None:
+        raise AttributeError(
+            "With `encoder` there is no `impute`: a row with missing entries has no code. Fit without."
+        )
+    return True
 
 
 class DiffusionModel(
@@ -30,15 +39,32 @@ class DiffusionModel(
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(128, 128, 128)
+    hidden_layer_sizes : "auto", int or sequence of int, default="auto"
         Width inside each residual block; the stream between blocks has the first of them. (256, 256)
-        is better for 30 columns and more.
+        is better for 30 columns and more. With `image_shape`: the channels of each level of the U-Net,
+        the finest first, each with half of the sides of the one before. "auto": (128, 128, 128), for
+        images (32, 64).
 
     activation : {"silu", "gelu", "relu", "leaky_relu", "tanh", "sigmoid", "identity"}, default="silu"
         Activation of the network.
 
     dropout : float in [0, 1), default=0.0
-        Share of a block's activations dropped in training. Against repeating the training rows.
+        Share of a block's activations (on images: channels) dropped in training. Against repeating
+        the training rows.
+
+    image_shape : tuple of (channels, height, width), default=None
+        Rows are images, flattened in this order, and the network is a U-Net. With `encoder`, the shape
+        of a code.
+
+    attention : bool, default=False
+        Let every pixel of the coarsest level attend to all others, and to the context. For images.
+
+    encoder : transformer, default=None
+        Latent diffusion: the model is one of the codes that ``encoder.transform`` gives, and what it
+        draws is decoded by ``encoder.inverse_transform``: a `VAE`, an `AutoEncoder`, a
+        `~sklearn.decomposition.PCA`. A fitted one is used as it is, another is cloned and fitted
+        first. ``clone`` and grid searches fit it anew unless it is wrapped in a
+        `~sklearn.frozen.FrozenEstimator`.
 
     parameterization : {"edm", "eps"}, default="edm"
         What the network is asked for. "edm": the preconditioning of Karras et al., on a continuous
@@ -83,9 +109,11 @@ class DiffusionModel(
         Times that `impute` takes each step, so that what it draws agrees with what is known. With few,
         some rows fall between two modes.
 
-    standardize : {"column", "global", "quantile"} or False, default="column"
-        How numbers are scaled: each column; all columns by one scale (images); each column's
+    standardize : {"auto", "column", "global", "quantile"} or False, default="auto"
+        How numbers are scaled: each column; centred columns, divided by one scale; each column's
         quantiles to a normal distribution (heavy tails); or not at all, when they have unit variance.
+        "auto": "global" for images, whose pixels near the edge would become mostly noise if each had
+        a scale of its own; else "column".
 
     categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
         Columns that hold categories. "from_dtype": strings, objects, booleans and categories of a
@@ -194,6 +222,9 @@ class DiffusionModel(
     best_loss_ : float
         Least loss.
 
+    encoder_ : object
+        The fitted encoder. Defined only with `encoder`.
+
     n_features_in_ : int
         Number of columns seen during `fit`.
 
@@ -245,10 +276,13 @@ class DiffusionModel(
 
     def __init__(
         self,
-        hidden_layer_sizes=(128, 128, 128),
+        hidden_layer_sizes="auto",
         *,
         activation="silu",
         dropout=0.0,
+        image_shape=None,
+        attention=False,
+        encoder=None,
         parameterization="edm",
         sampler="dpmpp_2m",
         n_sampling_steps=20,
@@ -261,7 +295,7 @@ class DiffusionModel(
         denoise_sigma=0.5,
         n_ode_steps=48,
         n_resample=20,
-        standardize="column",
+        standardize="auto",
         categorical_features="from_dtype",
         categorical_encoding="onehot",
         clip_samples=True,
@@ -292,6 +326,9 @@ class DiffusionModel(
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
+        self.image_shape = image_shape
+        self.attention = attention
+        self.encoder = encoder
         self.parameterization = parameterization
         self.sampler = sampler
         self.n_sampling_steps = n_sampling_steps
@@ -381,7 +418,7 @@ class DiffusionModel(
         self._check_levels()
         X = self._check_table(X, reset=not goes_on)
         if not goes_on:
-            self._fit_encoder(X)
+            self._fit_encoder(X, y)
             context = self._fit_context(X, y)
             if self._context is not None and self._context.classes is not None:
                 self.classes_ = self._context.classes
@@ -412,14 +449,15 @@ class DiffusionModel(
         -------
         log_density : ndarray of shape (n_samples,), float32
             In nats, in the units of `X`. The trace of the Jacobian is exact for up to 64 encoded
-            columns; above, it is estimated with 16 fixed probes. With categories or missing values
-            it is the density of the encoded row: good to compare rows by, but no probability mass.
+            columns; above, it is estimated with 16 fixed probes, and for images with 2 at each step.
+            With categories or missing values it is the density of the encoded row: good to compare rows
+            by, but no probability mass. With `encoder` it is the density of the row's code, in nats
+            in units of the code: it says nothing of what the code leaves out of the row.
         """
         check_is_fitted(self)
-        X = self._check_table(X, reset=False)
-
-        values = self._flow("log_density", np.nan_to_num(self._table.transform(X)), y)
-        return (values + self._table.log_jacobian(X)).astype(np.float32)
+        codes = self._codes(self._check_table(X, reset=False))
+        values = self._flow("log_density", np.nan_to_num(self._table.transform(codes)), y)
+        return (values + self._table.log_jacobian(codes)).astype(np.float32)
 
     def score(self, X, y=None):
         """Mean log-density of the rows in nats: see `score_samples`.
@@ -445,9 +483,9 @@ class DiffusionModel(
         seen = np.isin(y, self.classes_)
         values = []
         if seen.any():
-            values.append(self.score_samples(_safe_indexing(X, np.flatnonzero(seen)), y[seen]))
+            values.append(self.score_samples(safe_indexing(X, np.flatnonzero(seen)), y[seen]))
         if not seen.all():
-            values.append(self.score_samples(_safe_indexing(X, np.flatnonzero(~seen))))
+            values.append(self.score_samples(safe_indexing(X, np.flatnonzero(~seen))))
         return float(np.concatenate(values).mean(dtype=np.float64))
 
     def transform(self, X, y=None):
@@ -467,9 +505,9 @@ class DiffusionModel(
             About standard normal for rows like those of the fit.
         """
         check_is_fitted(self)
-        X = self._check_table(X, reset=False)
-
-        return self._flow("to_noise", np.nan_to_num(self._table.transform(X)), y).astype(np.float32)
+        codes = self._codes(self._check_table(X, reset=False))
+        rows = np.nan_to_num(self._table.transform(codes))
+        return self._flow("to_noise", rows, y).astype(np.float32)
 
     def inverse_transform(self, X, y=None):
         """The rows that noise becomes: `transform` backwards.
@@ -557,6 +595,11 @@ class DiffusionModel(
 
         watch = watch if return_trajectory else None
         if conditions:
+            if self.encoder is not None:
+                raise ValueError(
+                    "`conditions` were given, but the model is one of codes (`encoder`). Allowed: None. "
+                    "Condition on `y`, or fit without `encoder`."
+                )
             known, given = self._table.transform_conditions(conditions, n_samples)
             sigmas, Z = self._impute_rows(known, y, random_state, n_steps, watch)
             X = self._decode(Z, missing=False, given=given)
@@ -573,6 +616,7 @@ class DiffusionModel(
         denoised = [self._decode(np.concatenate(d)) for _, d in watched]
         return X, Trajectory(sigmas, [*states, X], denoised)
 
+    @available_if(_sees_columns)
     def impute(self, X, y=None, *, random_state=None, n_steps=None):
         """Draw the missing entries of rows given the others (RePaint).
 
@@ -597,7 +641,7 @@ class DiffusionModel(
             distribution given the rest of its row: draw several times for the uncertainty.
         """
         check_is_fitted(self)
-        table = self._check_table(X, reset=False)
+        table = self._check_table(X, reset=False, to_impute=True)
         known = self._table.transform(table, to_impute=True)
         index = X.index if hasattr(X, "index") and hasattr(X, "iloc") else None
         _, Z = self._impute_rows(known, y, random_state, n_steps, None)

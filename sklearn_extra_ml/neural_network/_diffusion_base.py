@@ -6,26 +6,49 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._core._validation import Interval, Options, StrOptions, bad_value
-from .._torch._device import forked_child_threads, import_torch, matmul_precision
+from .._torch._device import (
+    explained_memory,
+    forked_child_threads,
+    import_torch,
+    matmul_precision,
+)
 from .._torch._solvers import BETAS, SOLVERS
 from .._torch._state import storable
 from .._torch._table import TableEncoder, is_frame
+from ._autoencoder import check_image_shape
 from ._base import ACTIVATIONS, TRAINING_CONSTRAINTS, BaseDeep
 
 _LAST_SIGMA = 0.01  # samplers leave so little noise to the last step at once
 _IMPUTE_LEVELS = 2  # noise levels of `impute` for each sampling step: its chain asks for small ones
 _IMPUTE_RANGE = (0.03, 20.0)
+_SIZES = (128, 128, 128)  # of blocks, for tables
+_CHANNELS = (32, 64)  # of levels, for images
+_NUMBERS_AT_ONCE = 1 << 24  # of a layer of a U-Net
 _POOL = 10_000  # contexts of the training rows kept for samples that name none
 
 DIFFUSION_CONSTRAINTS = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": [
+        "array-like",
+        Interval(Integral, 1, None, closed="left"),
+        StrOptions({"auto"}),
+    ],
     "activation": [StrOptions(set(ACTIVATIONS))],
     "dropout": [Interval(Real, 0, 1, closed="left")],
+    "image_shape": ["array-like", None],
+    "attention": ["boolean"],
+    "encoder": "no_validation",  # see `_fit_encoder`
     "parameterization": [StrOptions({"edm", "eps"})],
     "sampler": [StrOptions(set(SOLVERS))],
     "n_sampling_steps": [Interval(Integral, 1, None, closed="left")],
@@ -35,13 +58,20 @@ DIFFUSION_CONSTRAINTS = {
     "n_noise_levels": [Interval(Integral, 2, None, closed="left")],
     "sigma_min": [Interval(Real, 0, 1, closed="neither")],
     "sigma_max": [Interval(Real, 1, None, closed="neither")],
-    "standardize": [StrOptions({"column", "global", "quantile"}), Options(bool, {False})],
+    "standardize": [
+        StrOptions({"auto", "column", "global", "quantile"}),
+        Options(bool, {False}),
+    ],
     "categorical_features": ["array-like", StrOptions({"from_dtype"})],
     "categorical_encoding": [StrOptions({"onehot", "embedding"})],
     "clip_samples": ["boolean"],
     **TRAINING_CONSTRAINTS,
     "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
 }
+
+
+for _cls in (PCA, MinMaxScaler, StandardScaler, Pipeline, FrozenEstimator):
+    storable(_cls)  # as encoders
 
 
 class Trajectory(NamedTuple):
@@ -123,10 +153,13 @@ class BaseDiffusion(BaseDeep):
 
     # --- input -----------------------------------------------------------------------------------
 
-    def _check_table(self, X, *, reset):
-        """Return X: frames as they are, anything else as a float array that may hold NaN."""
+    def _check_table(self, X, *, reset, to_impute=False):
+        """Return X: frames as they are, anything else as a float array; tables may hold NaN."""
         if not is_frame(X):
-            return self._validate_rows(X, reset=reset, ensure_all_finite="allow-nan")
+            complete = self.image_shape is not None and self.encoder is None and not to_impute
+            return self._validate_rows(
+                X, reset=reset, ensure_all_finite=True if complete else "allow-nan"
+            )
         validate_data(self, X, skip_check_array=True, reset=reset)
         n_rows, n_columns = X.shape
         for n, what, verb in (
@@ -140,14 +173,67 @@ class BaseDiffusion(BaseDeep):
                 )
         return X
 
-    def _fit_encoder(self, X):
+    def _fit_encoder(self, X, y):
+        """Fit `encoder_`, and the table of what the network sees: codes, or the rows themselves."""
+        vars(self).pop("encoder_", None)
+        if self.encoder is not None:
+            self.encoder_ = fitted_encoder(self.encoder, X, y, self._seed)
+        images = self.image_shape is not None
+        if (images or self.encoder is not None) and not isinstance(self.categorical_features, str):
+            raise bad_value(
+                "categorical_features",
+                self.categorical_features,
+                "names columns of a table",
+                "'from_dtype' with `image_shape` or `encoder`",
+                "Leave it out.",
+            )
+        scaling = self.standardize
+        if scaling == "auto":
+            scaling = "global" if images else "column"
         self._table = TableEncoder(
-            self.standardize, self.categorical_features, self.categorical_encoding
-        ).fit(X)
+            scaling, self.categorical_features, self.categorical_encoding, complete=images
+        ).fit(self._codes(X))
+        if images:
+            self._check_image()
+
+    def _codes(self, X):
+        """Return the codes of a checked table, or itself without `encoder`."""
+        encoder = vars(self).get("encoder_")
+        if encoder is None:
+            return X
+        with config_context(transform_output="default"):
+            codes = encoder.transform(X)
+        return check_array(codes, dtype=[np.float64, np.float32], input_name="codes")
 
     def _encode(self, X):
         """Return the float32 rows of a checked table, NaN where numbers are missing."""
-        return self._table.transform(X).astype(np.float32)
+        return self._table.transform(self._codes(X)).astype(np.float32)
+
+    def _check_image(self):
+        """Raise for an `image_shape` that fits neither the columns nor the depth of the network."""
+        if self._table.categorical:
+            raise ValueError(
+                f"`image_shape`={self.image_shape!r} needs columns of numbers, one for each pixel, but "
+                "X has columns of categories. Allowed: frames of numbers. Convert them."
+            )
+        what = "n_features" if self.encoder is None else "the number of code columns"
+        _, *sides = check_image_shape(self.image_shape, self._table.n_encoded, what)
+        n_levels = len(self._hidden_sizes())
+        least = 2**n_levels if n_levels == 1 else 2 ** (n_levels - 1) + 1
+        if self.module is None and min(sides) < least:
+            raise bad_value(
+                "image_shape",
+                self.image_shape,
+                f"is too small for {n_levels} levels (`hidden_layer_sizes`={self._hidden_sizes()}), "
+                "each of which has half of the sides of the one before",
+                f"sides of at least {least}, so that 2 pixels are left",
+                "Name fewer channels in `hidden_layer_sizes`.",
+            )
+
+    def _hidden_sizes(self):
+        if isinstance(self.hidden_layer_sizes, str):  # "auto"
+            return _SIZES if self.image_shape is None else _CHANNELS
+        return super()._hidden_sizes()
 
     def _check_levels(self):
         if not self.sigma_min < self.sigma_max:
@@ -166,13 +252,18 @@ class BaseDiffusion(BaseDeep):
                 "at least one size",
                 "Name a width, (128,) for instance.",
             )
+        if self.attention and self.image_shape is None:
+            raise bad_value(
+                "attention", True, "is for images", "False without `image_shape`", "Pass the shape."
+            )
 
     # --- network ---------------------------------------------------------------------------------
 
     def _n_epochs(self, n_rows, batch_size):
         if self.max_iter != "auto":
             return self.max_iter
-        return -(-gradient_steps(n_rows) * batch_size // n_rows)
+        n_steps = gradient_steps(n_rows) if self.image_shape is None else image_steps(n_rows)
+        return -(-n_steps * batch_size // n_rows)
 
     def _make_module(self, n_in):
         from .._torch._denoiser import ConditionalMLP, Denoiser
@@ -181,6 +272,17 @@ class BaseDiffusion(BaseDeep):
         seen = n_context + 1 if n_context else 0
         if self.module is not None:
             network = self._given_module(n_in, seen)
+        elif self.image_shape is not None:
+            from .._torch._unet import UNet
+
+            network = UNet(
+                tuple(int(side) for side in self.image_shape),
+                self._hidden_sizes(),
+                activation=self.activation,
+                n_context=seen,
+                dropout=self.dropout,
+                attention=self.attention,
+            )
         else:
             network = ConditionalMLP(
                 n_in, self._hidden_sizes(), self.activation, seen, self.dropout
@@ -214,6 +316,11 @@ class BaseDiffusion(BaseDeep):
                 "`module(u, log_sigma, context)`: change its last layer."
             )
 
+    def _rows_at_once(self):
+        """Return how many rows to predict at a time; the same on every device."""
+        row_size = getattr(self.net_.inference_module.network, "row_size", 1)
+        return max(1, min(super()._rows_at_once(), _NUMBERS_AT_ONCE // row_size))
+
     # --- sampling --------------------------------------------------------------------------------
 
     def _sigmas(self, sampler, n_steps):
@@ -239,13 +346,14 @@ class BaseDiffusion(BaseDeep):
             low, high = max(low, chain[0]), min(high, chain[-1])
         return low, high
 
-    def _draw(self, solve, context, random_state, shape):
+    def _draw(self, solve, context, random_state, shape, n_calls):
         """Run ``solve(denoise, noise, device, block)`` over blocks of rows; return float32 rows.
 
-        All noise comes from one generator on the CPU, so that devices agree.
+        All noise comes from one generator on the CPU, so that devices agree. `n_calls`: how often
+        a block calls `denoise`.
         """
         torch = import_torch()
-        from .._torch._denoiser import guided
+        from .._torch._graph import guided_for_sampler
 
         rng = check_random_state(self.random_state if random_state is None else random_state)
         generator = torch.Generator().manual_seed(int(rng.randint(np.iinfo(np.int32).max)))
@@ -254,14 +362,23 @@ class BaseDiffusion(BaseDeep):
         def noise(like):
             return torch.randn(like.shape, generator=generator, dtype=like.dtype).to(like.device)
 
-        blocks = []
-        with torch.inference_mode(), forked_child_threads(), matmul_precision(self.precision):
-            for start in range(0, shape[0], 8192):
-                block = slice(start, min(start + 8192, shape[0]))
+        blocks, n_block = [], self._rows_at_once()
+        half = self.precision == "bf16" and device.type == "cuda"
+        options = {"guidance_scale": float(self.guidance_scale), "precision": self.precision}
+        with (
+            torch.inference_mode(),
+            forked_child_threads(),
+            matmul_precision(self.precision),
+            torch.autocast(device.type, torch.bfloat16, enabled=half, cache_enabled=False),
+            explained_memory("A block of samples", device, "Free memory, or use another `device`."),
+        ):
+            for start in range(0, shape[0], n_block):
+                block = slice(start, min(start + n_block, shape[0]))
                 seen = None
                 if context is not None:
                     seen = torch.from_numpy(context[block]).to(device)
-                denoise = guided(self.net_.inference_module, seen, float(self.guidance_scale))
+                like = torch.empty(block.stop - start, shape[1], device=device)
+                denoise = guided_for_sampler(self.net_, seen, x=like, n_calls=n_calls, **options)
                 x = solve(denoise, noise, device, block)
                 blocks.append(x.cpu().numpy())
         return np.concatenate(blocks)
@@ -305,7 +422,7 @@ class BaseDiffusion(BaseDeep):
             like = import_torch().empty(block.stop - block.start, n_encoded, device=device)
             return SOLVERS[sampler](denoise, float(sigmas[0]) * noise(like), sigmas, noise, watch)
 
-        return sigmas, self._draw(solve, context, random_state, (n, n_encoded))
+        return sigmas, self._draw(solve, context, random_state, (n, n_encoded), len(sigmas) - 1)
 
     def _impute_rows(self, known, y, random_state, n_steps, watch):
         """Return levels and encoded rows with their NaN drawn."""
@@ -326,7 +443,8 @@ class BaseDiffusion(BaseDeep):
             seen = torch.from_numpy(mask[block]).to(device)
             return repaint(denoise, x, seen, sigmas, noise, self.n_resample, watch)
 
-        return sigmas, self._draw(solve, context, random_state, known.shape)
+        n_calls = n_levels * self.n_resample
+        return sigmas, self._draw(solve, context, random_state, known.shape, n_calls)
 
     # --- the flow ---
 
@@ -340,8 +458,12 @@ class BaseDiffusion(BaseDeep):
         device = torch.device(self.net_.device)
         dtype = torch.float32 if device.type == "mps" else torch.float64
         grid = flow.flow_grid(self.n_ode_steps, *self._range())
-        n_directions = min(rows.shape[1], flow.EXACT_TRACE)
-        n_block = flow.rows_in_block(n_directions, max(self._hidden_sizes()))
+        row_size = getattr(self.net_.inference_module.network, "row_size", None)
+        if row_size is None:
+            n_directions, n_probes = min(rows.shape[1], flow.EXACT_TRACE), None
+            n_block = flow.rows_in_block(n_directions, max(self._hidden_sizes()))
+        else:
+            n_block, n_probes = flow.rows_in_block(1, row_size), flow.N_FRESH_PROBES
         blocks = []
         with torch.no_grad(), forked_child_threads():
             denoiser = deepcopy(self.net_.inference_module).to(dtype)
@@ -354,7 +476,7 @@ class BaseDiffusion(BaseDeep):
                 field = partial(denoiser.field, context=seen)
                 if what == "log_density":
                     traced = partial(denoiser.field_and_trace, context=seen)
-                    out = flow.log_density(field, traced, x, grid)
+                    out = flow.log_density(field, traced, x, grid, n_probes)
                 else:
                     out = getattr(flow, what)(field, x, grid)
                 blocks.append(out.cpu().numpy())
@@ -365,6 +487,10 @@ class BaseDiffusion(BaseDeep):
     def _decode(self, Z, **options):
         """Return the table of encoded rows; arrays as float32."""
         table = self._table.inverse_transform(Z, **{"clip": self.clip_samples, **options})
+        encoder = vars(self).get("encoder_")
+        if encoder is not None:
+            with config_context(transform_output="default"):
+                table = np.asarray(encoder.inverse_transform(table.astype(np.float32)))
         plain = isinstance(table, np.ndarray) and table.dtype != object
         return table.astype(np.float32) if plain else table
 
@@ -388,8 +514,41 @@ class BaseDiffusion(BaseDeep):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = self.image_shape is None
+        if hasattr(self.encoder, "transform") and not isinstance(self.encoder, type):
+            tags.input_tags.allow_nan = get_tags(self.encoder).input_tags.allow_nan
         return tags
+
+
+def fitted_encoder(encoder, X, y, seed):
+    """Return `encoder` itself if it is fitted, else a fitted clone.
+
+    ``seed()`` draws for those of its random states that are None.
+    """
+    for method in ("transform", "inverse_transform"):
+        if isinstance(encoder, type) or not hasattr(encoder, method):
+            raise TypeError(
+                f"`encoder`={encoder!r} has no method {method!r}. Allowed: None, or an instance of a "
+                "transformer with inverse_transform (PCA, AutoEncoder, VAE). Name another."
+            )
+    try:
+        check_is_fitted(encoder)
+        return encoder
+    except NotFittedError:
+        encoder = clone(encoder)
+    free = {
+        name: seed()
+        for name, value in sorted(encoder.get_params().items())
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    encoder.set_params(**free)
+    with config_context(transform_output="default"):
+        return encoder.fit(X, y) if get_tags(encoder).target_tags.required else encoder.fit(X)
+
+
+def image_steps(n_rows):
+    """Return the default number of gradient steps for images."""
+    return max(300, min(1500, 4 * n_rows))
 
 
 def gradient_steps(n_rows):

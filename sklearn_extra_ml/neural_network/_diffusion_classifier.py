@@ -30,15 +30,32 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(128, 128, 128)
+    hidden_layer_sizes : "auto", int or sequence of int, default="auto"
         Width inside each residual block; the stream between blocks has the first of them. (256, 256)
-        is better for 30 columns and more.
+        is better for 30 columns and more. With `image_shape`: the channels of each level of the U-Net,
+        the finest first, each with half of the sides of the one before. "auto": (128, 128, 128), for
+        images (32, 64).
 
     activation : {"silu", "gelu", "relu", "leaky_relu", "tanh", "sigmoid", "identity"}, default="silu"
         Activation of the network.
 
     dropout : float in [0, 1), default=0.0
-        Share of a block's activations dropped in training. Against repeating the training rows.
+        Share of a block's activations (on images: channels) dropped in training. Against repeating
+        the training rows.
+
+    image_shape : tuple of (channels, height, width), default=None
+        Rows are images, flattened in this order, and the network is a U-Net. With `encoder`, the shape
+        of a code.
+
+    attention : bool, default=False
+        Let every pixel of the coarsest level attend to all others, and to the context. For images.
+
+    encoder : transformer, default=None
+        Latent diffusion: the model is one of the codes that ``encoder.transform`` gives, and what it
+        draws is decoded by ``encoder.inverse_transform``: a `VAE`, an `AutoEncoder`, a
+        `~sklearn.decomposition.PCA`. A fitted one is used as it is, another is cloned and fitted
+        first. ``clone`` and grid searches fit it anew unless it is wrapped in a
+        `~sklearn.frozen.FrozenEstimator`.
 
     parameterization : {"edm", "eps"}, default="edm"
         What the network is asked for. "edm": the preconditioning of Karras et al., on a continuous
@@ -78,9 +95,11 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
     sigma_max : float above 1, default=80.0
         Largest standard deviation of the noise. It must drown the data: 20 is enough for most tables.
 
-    standardize : {"column", "global", "quantile"} or False, default="column"
-        How numbers are scaled: each column; all columns by one scale (images); each column's
+    standardize : {"auto", "column", "global", "quantile"} or False, default="auto"
+        How numbers are scaled: each column; centred columns, divided by one scale; each column's
         quantiles to a normal distribution (heavy tails); or not at all, when they have unit variance.
+        "auto": "global" for images, whose pixels near the edge would become mostly noise if each had
+        a scale of its own; else "column".
 
     categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
         Columns that hold categories. "from_dtype": strings, objects, booleans and categories of a
@@ -192,6 +211,9 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
     best_loss_ : float
         Least loss.
 
+    encoder_ : object
+        The fitted encoder. Defined only with `encoder`.
+
     n_features_in_ : int
         Number of columns seen during `fit`.
 
@@ -229,10 +251,13 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
 
     def __init__(
         self,
-        hidden_layer_sizes=(128, 128, 128),
+        hidden_layer_sizes="auto",
         *,
         activation="silu",
         dropout=0.0,
+        image_shape=None,
+        attention=False,
+        encoder=None,
         parameterization="edm",
         n_error_levels=16,
         n_error_draws=4,
@@ -244,7 +269,7 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         n_noise_levels=1000,
         sigma_min=0.002,
         sigma_max=80.0,
-        standardize="column",
+        standardize="auto",
         categorical_features="from_dtype",
         categorical_encoding="onehot",
         clip_samples=True,
@@ -275,6 +300,9 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
+        self.image_shape = image_shape
+        self.attention = attention
+        self.encoder = encoder
         self.parameterization = parameterization
         self.n_error_levels = n_error_levels
         self.n_error_draws = n_error_draws
@@ -363,7 +391,7 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         self._check_levels()
         X, y = self._check_table_and_labels(X, y, reset=not goes_on)
         if not goes_on:
-            self._fit_encoder(X)
+            self._fit_encoder(X, y)
             self._context = ContextEncoder().fit_classes(y if classes is None else classes)
             self.classes_ = self._context.classes
         context = self._contexts(y, len(y))

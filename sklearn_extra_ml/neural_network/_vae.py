@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._device import import_torch
 from .._torch._scaling import Standardizer
+from .._torch._state import storable
 from .._torch._table import TableEncoder, is_frame
 from ._autoencoder import check_image_shape, require_methods
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
@@ -32,6 +33,7 @@ _VARIANCE_DRAWS = 8
 _MIN_DRAWS = 64  # of a bound, in groups of `n_importance_samples`
 
 
+@storable
 @shared_docs(VAE_CONTRACT)
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDeep):
     """Variational autoencoder: a density over rows, with a code of few numbers.

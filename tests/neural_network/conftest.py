@@ -1,8 +1,11 @@
 """Small data that the tests of the deep estimators share."""
 
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+collect_ignore = [] if torch.cuda.is_available() else ["test_gpu.py"]
 
 
 @pytest.fixture(scope="session")

@@ -179,9 +179,10 @@ def test_field_and_denoiser_are_two_views_of_one_function(parameterization):
 
 def test_more_than_64_columns_take_fixed_probes():
     like = torch.zeros(1, 65)
-    probes, weight = flow.probes_for(65, like)
+    draw = flow.probes_for(65, like)
+    probes, weight = draw()
     assert probes.shape == (flow.N_PROBES, 65) and weight == 1 / flow.N_PROBES
-    assert torch.equal(probes, flow.probes_for(65, like)[0])
+    assert torch.equal(probes, draw()[0])
     assert set(probes.unique().tolist()) == {-1.0, 1.0}
     # unbiased for the diagonal: v D v = tr D for signs
     matrix = torch.diag(torch.arange(65.0))
@@ -203,7 +204,7 @@ def test_context_multiplies_and_time_is_added():
     denoiser = random_denoiser(n_context=2)
     network = denoiser.network
     with torch.no_grad():
-        for last in (network.context[-1], network.time[-1]):
+        for last in (network.embedding.context[-1], network.embedding.time[-1]):
             torch.nn.init.zeros_(last.weight)
             torch.nn.init.zeros_(last.bias)
     u, level = torch.randn(3, 4, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
@@ -211,7 +212,7 @@ def test_context_multiplies_and_time_is_added():
     # no scale, no shift: neither context nor level is seen
     torch.testing.assert_close(network(u, level, contexts[0]), network(u, level + 1, contexts[1]))
     with torch.no_grad():
-        network.context[-1].bias.fill_(-1.0)  # scale 0 switches every block's inside off
+        network.embedding.context[-1].bias.fill_(-1.0)  # scale 0 switches every block's inside off
     h = network.inner(u)
     for last in network.last:
         h = h + last(torch.zeros(3, last.in_features).double())
