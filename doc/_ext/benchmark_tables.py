@@ -88,7 +88,58 @@ class RansacAccuracy(SphinxDirective):
         return node.children
 
 
+def device_table(records):
+    """Return the reST lines of contenders with seconds of some unit, the first of them ours."""
+    unit = next(key for r in records.values() for key in r if key.startswith("seconds"))
+    ours = next(iter(records.values())).get(unit)
+    with_loss = any("loss" in record for record in records.values())
+    per = unit.removeprefix("seconds").replace("_", " ")
+    rows = [["", f"ms{per}", "times ours", *(["last loss"] if with_loss else [])]]
+    for name, record in records.items():
+        if "error" in record:
+            rows.append([name, record["error"], *[""] * (len(rows[0]) - 2)])
+            continue
+        ratio = f"{record[unit] / ours:.2f}" if ours else ""
+        loss = [f"{record['loss']:.4g}" if "loss" in record else ""] if with_loss else []
+        rows.append([name, f"{1000 * record[unit]:.3g}", ratio, *loss])
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        lines += [f"   {'* -' if i == 0 else '  -'} {cell}" for i, cell in enumerate(row)]
+    return [*lines, ""]
+
+
+class DeviceFigures(SphinxDirective):
+    """``.. device-figures:: NAME``: what ``benchmarks/NAME.py`` printed on a machine with a GPU."""
+
+    required_arguments = 1
+
+    def run(self):
+        name = self.arguments[0]
+        path = RESULTS / f"{name}.json"
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            text = f"No figures are stored. On a machine with a GPU: python benchmarks/{name}.py"
+            return [nodes.paragraph(text, text)]
+        content = json.loads(path.read_text())
+        lines = [
+            f"Measured on {content['date']}: {content['gpu'] or 'no GPU'}, {content['cpu_threads']} "
+            f"threads of the CPU, torch {content['torch']}, Python {content['python']}.",
+            "",
+        ]
+        for device in ("cuda", "cpu"):
+            cases = content.get(device, {})
+            if any(key.startswith("seconds") for r in cases.values() for key in r):
+                cases = {"": cases}
+            for case, records in cases.items():
+                where = "GPU" if device == "cuda" else "CPU"
+                lines += [f"**{where}{': ' if case else ''}{case}**", "", *device_table(records)]
+        node = nodes.Element()
+        self.state.nested_parse(StringList(lines, source=str(path)), self.content_offset, node)
+        return node.children
+
+
 def setup(app):
+    app.add_directive("device-figures", DeviceFigures)
     app.add_directive("benchmark", Benchmark)
     app.add_directive("ransac-accuracy", RansacAccuracy)
     return {"parallel_read_safe": True}

@@ -1,6 +1,7 @@
 """Measures of the quality of a result: of clusterings, and of generated rows."""
 
 from ._density_validity import dbcv_score
+from ._frechet import frechet_distance
 from ._sample_distances import (
     coverage_score,
     distance_to_closest_record,
@@ -17,6 +18,7 @@ __all__ = [
     "dbcv_score",
     "distance_to_closest_record",
     "energy_distance",
+    "frechet_distance",
     "rbf_mmd",
     "sliced_wasserstein_distance",
     "train_on_synthetic_score",

@@ -7,6 +7,7 @@ from ._denoising_trajectory import DenoisingTrajectoryDisplay
 from ._embedding import EmbeddingDisplay
 from ._gaussian_ellipse import GaussianEllipseDisplay
 from ._reachability import ReachabilityDisplay
+from ._sample_grid import SampleGridDisplay
 from ._single_linkage import SingleLinkageDisplay
 from ._spanning_tree import MinimumSpanningTreeDisplay
 from ._state_sequence import StateSequenceDisplay
@@ -24,6 +25,7 @@ __all__ = [
     "MinimumSpanningTreeDisplay",
     "ReachabilityDisplay",
     "ReconstructionDisplay",
+    "SampleGridDisplay",
     "SingleLinkageDisplay",
     "StateSequenceDisplay",
     "SyntheticComparisonDisplay",

@@ -120,23 +120,7 @@ class DenoisingTrajectoryDisplay:
         _, trajectory = estimator.sample(
             n_samples, y, random_state=random_state, return_trajectory=True
         )
-        n_states = len(trajectory.states)
-        if not 2 <= n_panels <= n_states:
-            raise bad_value(
-                "n_panels",
-                n_panels,
-                f"does not fit {n_states} states",
-                f"2 to {n_states}",
-                "Ask for fewer panels, or raise `n_sampling_steps`.",
-            )
-        # most of the way is far from the data: panels are even in the share of noise
-        share = np.arctan(trajectory.sigmas)
-        wanted = np.linspace(share[0], 0, n_panels)
-        chosen = np.unique([np.abs(share - w).argmin() for w in wanted])
-        for i in range(n_states - 1, -1, -1):  # levels that coincide make room for others
-            if len(chosen) == n_panels:
-                break
-            chosen = np.union1d(chosen, [i])
+        chosen = choose_levels(trajectory.sigmas, n_panels, "n_panels")
         points = [_two_columns(trajectory.states[i], features)[0] for i in chosen]
         denoised = [_two_columns(trajectory.denoised[i], features)[0] for i in chosen[:-1]]
         data, labels = None, _two_columns(trajectory.states[-1], features)[1]
@@ -189,6 +173,31 @@ class DenoisingTrajectoryDisplay:
         if self.X is not None:
             self.axes_[-1].legend(loc="upper right", markerscale=2)
         return self
+
+
+def choose_levels(sigmas, n_panels, name):
+    """Return the indices of `n_panels` of the falling `sigmas`, first and last among them.
+
+    Most of the way is far from the data: levels are even in the share of noise, atan(sigma). Raises
+    `ValueError` that names the parameter `name` for fewer than 2 or more than there are.
+    """
+    n_states = len(sigmas)
+    if not 2 <= n_panels <= n_states:
+        raise bad_value(
+            name,
+            n_panels,
+            f"does not fit {n_states} states",
+            f"2 to {n_states}",
+            "Ask for fewer panels, or raise `n_sampling_steps`.",
+        )
+    share = np.arctan(sigmas)
+    wanted = np.linspace(share[0], 0, n_panels)
+    chosen = np.unique([np.abs(share - w).argmin() for w in wanted])
+    for i in range(n_states - 1, -1, -1):  # levels that coincide make room for others
+        if len(chosen) == n_panels:
+            break
+        chosen = np.union1d(chosen, [i])
+    return chosen
 
 
 def _two_columns(table, features):
