@@ -29,7 +29,7 @@ _REORDER = 4096  # from so many rows on, points are sorted along a curve between
 class Phase(NamedTuple):
     """A stretch of iterations with one exaggeration."""
 
-    n_iter: int
+    end: int  # number of the last iteration; where a phase stops early the next one has the rest
     exaggeration: float
     momentum: float
     rate: float
@@ -47,15 +47,18 @@ class Descent(NamedTuple):
 
 
 class _State:
-    """Positions, last steps and gains, renumbered together with the graph."""
+    """Positions, renumbered together with the graph; last steps and gains of the phase."""
 
     def __init__(self, graph, positions):
         self.graph = graph
         self.y = soa(positions[graph.order], FAR)
-        self.step = np.zeros_like(self.y)
-        self.gain = np.ones_like(self.y)
+        self.step, self.gain = np.empty_like(self.y), np.empty_like(self.y)
         self.attraction = np.zeros_like(self.y)
         self.repulsion = np.zeros_like(self.y)
+
+    def start_anew(self):
+        """Forget steps and gains: those of one exaggeration mislead the descent of another."""
+        self.step[:], self.gain[:] = 0.0, 1.0
 
     def embedding(self):
         n = self.graph.n_rows
@@ -74,8 +77,7 @@ class _State:
         bits = _tsne_tree.curve_bits(dim, n, width)
         _tsne_tree.sort_on_curve(self.y, n, low, width, bits, n_threads, codes, order)
         self.graph = self.graph.reordered(order, n_threads)
-        for array in (self.y, self.step, self.gain):
-            array[:, :n] = array[:, order]
+        self.y[:, :n] = self.y[:, order]
 
 
 def descend(graph, positions, repulsion, phases, *, dof, max_step, min_grad_norm, n_threads, watch):
@@ -107,11 +109,11 @@ def descend(graph, positions, repulsion, phases, *, dof, max_step, min_grad_norm
     factor = 2.0 * (dof + 1.0) / dof
     done, history, stopped = 0, [], False
     for phase in phases:
+        state.start_anew()
         best, best_at, previous = np.inf, done, None
         rule = {"rate": phase.rate, "momentum": phase.momentum, "max_step": max_step}
         rule["attraction"] = factor * phase.exaggeration
-        end = done + phase.n_iter
-        while done < end and not stopped:
+        while done < phase.end and not stopped:
             Z = max(repulsion.forces(state.y, n, state.repulsion), np.finfo(np.float64).tiny)
             edges = (state.graph.indptr, state.graph.target, state.graph.weight)
             _tsne_gradient.attraction(*edges, state.y, dof, n_threads, state.attraction)

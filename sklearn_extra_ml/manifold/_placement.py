@@ -63,23 +63,19 @@ def place(weights, rows, embedding, repulsion, *, dof, n_iter, n_threads):
     n_new, k = weights.shape
     n, dim = embedding.shape
     start = np.median(embedding[rows], axis=1).astype(np.float32)
-    reference = soa(embedding, FAR)
-    repulsion.freeze(reference, n)
-    # One array of all points, because the kernel of the attraction takes one; the fitted points
-    # come first and have no edges.
-    points = np.full((dim, padded(n + n_new)), FAR, dtype=np.float32)
-    points[:, :n] = embedding.T
-    new = soa(start, FAR)
+    repulsion.freeze(soa(embedding, FAR), n)
+    # One array of all points, because the kernel of the attraction takes one: the new ones come
+    # first, and only they have edges and move.
+    first = padded(n_new)
+    points = np.full((dim, first + padded(n)), FAR, dtype=np.float32)
+    points[:, :n_new], points[:, first : first + n] = start.T, embedding.T
     width = padded(k)
     target = np.zeros((n_new, width), dtype=np.int32)
     weight = np.zeros((n_new, width), dtype=np.float32)
-    target[:, :k], weight[:, :k] = rows, weights
-    indptr = np.zeros(n + n_new + 1, dtype=np.int64)
-    indptr[n:] = width * np.arange(n_new + 1)
-    target, weight = target.ravel(), weight.ravel()
-    pull = np.zeros_like(points)
-    step, gain, push = np.zeros_like(new), np.ones_like(new), np.zeros_like(new)
-    potential = np.ones(new.shape[1], dtype=np.float32)
+    target[:, :k], weight[:, :k] = rows + first, weights
+    graph = width * np.arange(n_new + 1, dtype=np.int64), target.ravel(), weight.ravel()
+    pull, push, step = (np.zeros_like(points) for _ in range(3))
+    gain, potential = np.ones_like(points), np.ones(points.shape[1], dtype=np.float32)
     rule = {
         "attraction": _EXAGGERATION,
         "repulsion": 1.0,
@@ -89,11 +85,8 @@ def place(weights, rows, embedding, repulsion, *, dof, n_iter, n_threads):
     }
     tiny = np.finfo(np.float32).tiny
     for _ in range(n_iter):
-        repulsion.at(new, n_new, push, potential)
-        push /= np.maximum(potential, tiny)
-        points[:, n : n + n_new] = new[:, :n_new]
-        _tsne_gradient.attraction(indptr, target, weight, points, dof, n_threads, pull)
-        own = np.zeros_like(new)
-        own[:, :n_new] = pull[:, n : n + n_new]
-        _tsne_gradient.descend(new, own, push, step, gain, n_new, rule, n_threads)
-    return np.ascontiguousarray(new[:, :n_new].T)
+        repulsion.at(points, n_new, push, potential)
+        push[:, :n_new] /= np.maximum(potential[:n_new], tiny)
+        _tsne_gradient.attraction(*graph, points, dof, n_threads, pull)
+        _tsne_gradient.descend(points, pull, push, step, gain, n_new, rule, n_threads)
+    return np.ascontiguousarray(points[:, :n_new].T)

@@ -71,7 +71,7 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
         looked at every 50.
 
     min_grad_norm : float, default=1e-7
-        Stop when the norm of the gradient is at most this.
+        A phase ends when the norm of the gradient is at most this; looked at every 50 iterations.
 
     metric : str or callable, default="euclidean"
         As in :func:`sklearn.metrics.pairwise_distances`, or "precomputed": then `X` holds distances,
@@ -480,7 +480,7 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
                 0.0,
             ),
             Phase(
-                self.max_iter - first,
+                self.max_iter,
                 self.exaggeration,
                 self.final_momentum,
                 self._rate(n, self.exaggeration),

@@ -201,6 +201,13 @@ def test_gradient_norm_and_lack_of_progress_end_the_fit(digits):
     assert TSNE(n_iter_without_progress=-1, max_iter=4000).fit(X).n_iter_ < 4000
 
 
+def test_iterations_that_the_exaggeration_leaves_over_are_made(rng):
+    X = rng.normal(size=(500, 5))  # one cloud: exaggeration draws it together until nothing moves
+    start = (1e-6 * rng.normal(size=(500, 2))).astype(np.float32)
+    model = TSNE(init=start, max_iter=400).fit(X)
+    assert model.n_iter_ == 400 and model.kl_history_[3, 1] < 0.9 * model.kl_history_[0, 1]
+
+
 class Recorder:
     """A callback that keeps what it is told, and may ask to stop."""
 

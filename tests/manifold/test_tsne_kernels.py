@@ -203,12 +203,12 @@ def test_exact_descent_equals_the_reference(n_components, dof, rng):
     X = load_iris().data[::2] + rng.normal(scale=1e-3, size=(75, 4))
     P = reference.similarities(X, 8.0, 74)
     start = (rng.normal(size=(75, n_components)) * 1e-2).astype(np.float32)
-    schedule = [(15, 12.0, 0.5, 5.0), (15, 1.0, 0.8, 10.0)]
+    schedule = [(15, 12.0, 0.5, 5.0), (30, 1.0, 0.8, 10.0)]
     found = descend(
         graph_of_matrix(P),
         start,
         _repulsion.ExactRepulsion(dof, 2),
-        [Phase(n, a, momentum, rate, 1000, 0.0) for n, a, momentum, rate in schedule],
+        [Phase(end, *rest, 1000, 0.0) for end, *rest in schedule],
         dof=dof,
         max_step=5.0,
         min_grad_norm=0.0,

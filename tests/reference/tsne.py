@@ -64,15 +64,17 @@ def gradient(P, Y, exaggeration, dof):
 
 
 def descend(P, Y, phases, dof=1.0, max_step=5.0):
-    """Gradient descent; `phases` holds (n_iter, exaggeration, momentum, rate)."""
+    """Gradient descent; `phases` holds (last iteration, exaggeration, momentum, rate)."""
     Y = np.array(Y, dtype=np.float64)
-    step, gain = np.zeros_like(Y), np.ones_like(Y)
-    for n_iter, exaggeration, momentum, rate in phases:
-        for _ in range(n_iter):
+    done = 0
+    for end, exaggeration, momentum, rate in phases:
+        step, gain = np.zeros_like(Y), np.ones_like(Y)
+        for _ in range(end - done):
             g = gradient(P, Y, exaggeration, dof)
             gain = np.maximum(np.where(step * g < 0, gain + 0.2, gain * 0.8), 0.01)
             step = momentum * step - rate * gain * g
             norm = np.linalg.norm(step, axis=1, keepdims=True)
             step *= np.minimum(1.0, max_step / np.maximum(norm, 1e-300))
             Y = Y + step
+        done = end
     return Y

@@ -82,7 +82,10 @@ def attraction(
     int n_threads,
     float[:, ::1] force,        # OUT (n_components, stride)
 ):
-    """Sum over the edges of each row of weight / u times the difference of the points."""
+    """Sum over the edges of each row of weight / u times the difference of the points.
+
+    Edges of the n rows may lead to any column of `y`.
+    """
     cdef:
         intp_t n = indptr.shape[0] - 1, b, n_blocks = (n + BLOCK - 1) // BLOCK
         sem_ts_graph graph = _graph(indptr, target, weight)
@@ -93,7 +96,7 @@ def attraction(
     if scratch == NULL:
         raise MemoryError()
     try:
-        pairs = _pairs(y, n)
+        pairs = _pairs(y, y.shape[1])
     except MemoryError:
         free(scratch)
         raise
