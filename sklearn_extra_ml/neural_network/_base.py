@@ -175,7 +175,7 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
                             observers=observers,
                         )
                 net.random_states_ = training.random_states(device)
-                if store is not None and net.stop_reason_ != "interrupted":
+                if store is not None:
                     store.write(net, source["seed"], finished=True)
                 self.net_ = net
                 self._built_with = {

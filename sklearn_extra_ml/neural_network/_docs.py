@@ -84,8 +84,8 @@ callbacks : list of skorch callbacks, default=None
 
 checkpoint_dir : str or path, default=None
     Folder for checkpoints, at most one a second, each file written whole or not at all. A `fit` with
-    the same data and parameters after a crash goes on there and, on the CPU, ends with the same
-    bits. One file for each combination of data and parameters; delete them when you are done.
+    the same data and parameters after a crash or Ctrl-C goes on there and, on the CPU, ends with the
+    same bits. One file for each combination of data and parameters; delete them when you are done.
 
 random_state : int, RandomState instance or None, default=None
     Seeds weights, batches and noise. torch's and numpy's global generators are left alone. Repeats
