@@ -30,15 +30,16 @@ def fill_edges(
     target: NDArray[np.int32],
     weight: NDArray[np.float32],
 ) -> None: ...
-def reorder_graph(
+def reorder_rows(
+    indptr: NDArray[np.int64], order: NDArray[np.intp], out_indptr: NDArray[np.int64]
+) -> None: ...
+def reorder_edges(
     indptr: NDArray[np.int64],
-    target: NDArray[np.int32],
-    weight: NDArray[np.float32],
+    new_indptr: NDArray[np.int64],
     order: NDArray[np.intp],
     position: NDArray[np.int32],
+    values: NDArray[np.int32],
     n_threads: int,
-    out_indptr: NDArray[np.int64],
-    out_target: NDArray[np.int32],
-    out_weight: NDArray[np.float32],
+    out: NDArray[np.int32],
 ) -> None: ...
 def tree_rows(tree: KDTree, rows: NDArray[np.int32]) -> None: ...

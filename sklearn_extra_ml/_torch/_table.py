@@ -126,6 +126,7 @@ class TableEncoder:
         empty = np.isnan(values).all(axis=0)
         filled = np.where(empty, 0.0, values)  # a column that is missing throughout
         self.lowest, self.highest = np.nanmin(filled, axis=0), np.nanmax(filled, axis=0)
+        self.whole = (np.isnan(filled) | (filled == np.round(filled))).all(axis=0)
         middle = self.lowest / 2 + self.highest / 2
         mean = middle + np.nanmean(filled - middle, axis=0)
         std = np.nanstd(filled - middle, axis=0)
@@ -259,7 +260,9 @@ class TableEncoder:
 
     # --- and back ------------------------------------------------------------------------------------
 
-    def inverse_transform(self, Z, *, clip=False, missing=True, given=None, index=None):
+    def inverse_transform(
+        self, Z, *, clip=False, whole=False, missing=True, given=None, index=None
+    ):
         """Return the table of a matrix: an array for arrays, else a frame like the fitted one.
 
         Parameters
@@ -267,6 +270,8 @@ class TableEncoder:
         Z : ndarray of shape (n, n_encoded)
         clip : bool
             Keep numbers within the range that was fitted.
+        whole : bool
+            Round the numbers of columns that held whole numbers only.
         missing : bool
             Whether entries may be missing, where indicators say so.
         given : dict, default=None
@@ -287,6 +292,8 @@ class TableEncoder:
                 values[:, column] = _interpolate(Z[:, j], z, x, 1 / slope)
         if clip:
             np.clip(values, self.lowest, self.highest, out=values)
+        if whole:
+            values[:, self.whole] = np.round(values[:, self.whole])
         if missing:
             gaps = Z[:, n : n + len(self.gappy)] * self.gap_scale + self.gap_mean > 0.5
             rows, which = np.nonzero(gaps)

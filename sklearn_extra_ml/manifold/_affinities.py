@@ -10,7 +10,7 @@ the perplexity of neighbours). J. N. Böhm, P. Berens, D. Kobak, "Attraction-rep
 neighbor embeddings", JMLR 23, 2022 (uniform weights of 15 neighbours give nearly the same picture).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -21,7 +21,8 @@ from ._repulsion import padded
 __all__ = ["Graph", "graph_of_matrix", "perplexity_weights", "symmetric_graph"]
 
 
-class Graph(NamedTuple):
+@dataclass
+class Graph:
     """Symmetric similarities, row by row; rows padded to multiples of 16 edges of weight 0."""
 
     indptr: np.ndarray  # (n + 1,) int64
@@ -42,24 +43,30 @@ class Graph(NamedTuple):
             total += float(np.sum(p * np.log(p)))
         return total
 
-    def reordered(self, order, n_threads):
-        """The same graph with its rows in another order: `order` holds present numbers."""
+    def reorder(self, order, n_threads):
+        """Bring the rows into another order: `order` holds present numbers.
+
+        Targets and weights one after the other, so that only one of them is there twice.
+        """
         position = np.empty(len(order), dtype=np.int32)
         position[order] = np.arange(len(order), dtype=np.int32)
-        indptr = np.empty_like(self.indptr)
-        target, weight = np.empty_like(self.target), np.empty_like(self.weight)
-        _tsne_affinities.reorder_graph(
-            self.indptr,
-            self.target,
-            self.weight,
-            np.ascontiguousarray(order, dtype=np.intp),
-            position,
-            n_threads,
-            indptr,
-            target,
-            weight,
-        )
-        return Graph(indptr, target, weight, self.order[order])
+        old, indptr = np.ascontiguousarray(order, dtype=np.intp), np.empty_like(self.indptr)
+        _tsne_affinities.reorder_rows(self.indptr, old, indptr)
+        for name, numbers in (("target", position), ("weight", position[:0])):
+            values = getattr(self, name)
+            moved = np.empty_like(values)
+            setattr(self, name, None)
+            _tsne_affinities.reorder_edges(
+                self.indptr,
+                indptr,
+                old,
+                numbers,
+                values.view(np.int32),
+                n_threads,
+                moved.view(np.int32),
+            )
+            setattr(self, name, moved)
+        self.indptr, self.order = indptr, self.order[order]
 
 
 def perplexity_weights(sq_distances, perplexity, n_threads):

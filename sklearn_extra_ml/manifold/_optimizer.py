@@ -76,7 +76,7 @@ class _State:
         codes, order = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.int32)
         bits = _tsne_tree.curve_bits(dim, n, width)
         _tsne_tree.sort_on_curve(self.y, n, low, width, bits, n_threads, codes, order)
-        self.graph = self.graph.reordered(order, n_threads)
+        self.graph.reorder(order, n_threads)
         self.y[:, :n] = self.y[:, order]
 
 
@@ -86,6 +86,7 @@ def descend(graph, positions, repulsion, phases, *, dof, max_step, min_grad_norm
     Parameters
     ----------
     graph : Graph
+        Its rows are put into another order.
     positions : ndarray of shape (n, n_components), float32
         By row of the data.
     repulsion : object with `forces(y, n, out)` and `normaliser(y, n)`
@@ -147,6 +148,7 @@ def descend(graph, positions, repulsion, phases, *, dof, max_step, min_grad_norm
             previous = kl
         if stopped:
             break
+        edges = None  # lets go of the arrays that are moved now
         state.sort(n_threads)
     kl = kl_divergence(state.graph, state.y, repulsion, dof, n_threads, entropy)
     return Descent(state.embedding(), done, history, kl)

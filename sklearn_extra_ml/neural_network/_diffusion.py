@@ -125,6 +125,9 @@ class DiffusionModel(
     clip_samples : bool, default=True
         Keep the numbers of samples within the range of the training rows.
 
+    round_samples : bool, default=True
+        Keep numbers of samples whole in columns where the training rows hold whole numbers only.
+
     solver : {"adamw", "adam", "sgd"}, default="adamw"
         Optimiser.
 
@@ -300,6 +303,7 @@ class DiffusionModel(
         categorical_features="from_dtype",
         categorical_encoding="onehot",
         clip_samples=True,
+        round_samples=True,
         solver="adamw",
         alpha=0.0,
         batch_size="auto",
@@ -346,6 +350,7 @@ class DiffusionModel(
         self.categorical_features = categorical_features
         self.categorical_encoding = categorical_encoding
         self.clip_samples = clip_samples
+        self.round_samples = round_samples
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -535,7 +540,7 @@ class DiffusionModel(
                 "`transform` returned. Pass noise."
             )
 
-        return self._decode(self._flow("from_noise", Z, y), clip=False)
+        return self._decode(self._flow("from_noise", Z, y), clip=False, whole=False)
 
     # --- samples ---------------------------------------------------------------------------------
 
@@ -612,10 +617,10 @@ class DiffusionModel(
             return X
         shrink = 1 / np.sqrt(1 + sigmas**2)
         states = [
-            self._decode(np.concatenate(x) * c, clip=False)
+            self._decode(np.concatenate(x) * c, clip=False, whole=False)
             for (x, _), c in zip(watched, shrink, strict=False)
         ]
-        denoised = [self._decode(np.concatenate(d)) for _, d in watched]
+        denoised = [self._decode(np.concatenate(d), whole=False) for _, d in watched]
         return X, Trajectory(sigmas, [*states, X], denoised)
 
     @available_if(_sees_columns)
@@ -649,7 +654,12 @@ class DiffusionModel(
         _, Z = self._impute_rows(known, y, random_state, n_steps, None)
         given = self._table.observed(table)
         out = self._table.inverse_transform(
-            Z, clip=self.clip_samples, missing=False, given=given, index=index
+            Z,
+            clip=self.clip_samples,
+            whole=self.round_samples,
+            missing=False,
+            given=given,
+            index=index,
         )
         if isinstance(out, np.ndarray) and table.dtype != object:
             out = out.astype(table.dtype)
@@ -676,7 +686,7 @@ class DiffusionModel(
         rows = np.nan_to_num(self._encode(X))
         context = None if y is None else self._contexts(y, len(rows))
         Z = self._apply("denoise_rows", rows, context, sigma=float(self.denoise_sigma))
-        return self._decode(Z, clip=False)
+        return self._decode(Z, clip=False, whole=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

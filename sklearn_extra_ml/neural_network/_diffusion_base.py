@@ -65,6 +65,7 @@ DIFFUSION_CONSTRAINTS = {
     "categorical_features": ["array-like", StrOptions({"from_dtype"})],
     "categorical_encoding": [StrOptions({"onehot", "embedding"})],
     "clip_samples": ["boolean"],
+    "round_samples": ["boolean"],
     **TRAINING_CONSTRAINTS,
     "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
 }
@@ -488,7 +489,8 @@ class BaseDiffusion(BaseDeep):
 
     def _decode(self, Z, **options):
         """Return the table of encoded rows; arrays as float32."""
-        table = self._table.inverse_transform(Z, **{"clip": self.clip_samples, **options})
+        usual = {"clip": self.clip_samples, "whole": self.round_samples}
+        table = self._table.inverse_transform(Z, **{**usual, **options})
         encoder = vars(self).get("encoder_")
         if encoder is not None:
             with config_context(transform_output="default"):

@@ -111,6 +111,9 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
     clip_samples : bool, default=True
         Keep the numbers of samples within the range of the training rows.
 
+    round_samples : bool, default=True
+        Keep numbers of samples whole in columns where the training rows hold whole numbers only.
+
     solver : {"adamw", "adam", "sgd"}, default="adamw"
         Optimiser.
 
@@ -274,6 +277,7 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         categorical_features="from_dtype",
         categorical_encoding="onehot",
         clip_samples=True,
+        round_samples=True,
         solver="adamw",
         alpha=0.0,
         batch_size="auto",
@@ -319,6 +323,7 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         self.categorical_features = categorical_features
         self.categorical_encoding = categorical_encoding
         self.clip_samples = clip_samples
+        self.round_samples = round_samples
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size

@@ -183,6 +183,21 @@ def test_samples_stay_in_the_range_unless_told_otherwise(gaussian):
     assert (X >= low - 1e-4).all() and (X <= high + 1e-4).all()
 
 
+def test_whole_numbers_are_drawn_whole_unless_told_otherwise():
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.integers(5, size=100), rng.normal(size=100)].astype(float)
+    model = DiffusionModel(**SMALL, max_iter=20).fit(X)
+    drawn = model.sample(50)
+    as_drawn = model.set_params(round_samples=False).sample(50)
+    np.testing.assert_array_equal(drawn[:, 0], np.round(as_drawn[:, 0]))
+    np.testing.assert_array_equal(drawn[:, 1], as_drawn[:, 1])
+    assert (as_drawn[:, 0] != drawn[:, 0]).any()
+    gaps = X.copy()
+    gaps[:9, 0] = np.nan
+    filled = model.set_params(round_samples=True).impute(gaps)
+    np.testing.assert_array_equal(filled[:, 0], np.round(filled[:, 0]))
+
+
 def test_classes_are_drawn_as_asked_and_as_frequent(classes):
     left = classes.sample(200, y="left")
     assert (left.sum(axis=1) < 0).mean() > 0.97

@@ -137,6 +137,16 @@ def test_entries_to_impute_are_nan_and_indicators_say_present(frame):
         np.testing.assert_array_equal(np.isnan(Z[:, start:stop]).all(axis=1), gaps)
 
 
+def test_whole_columns_come_back_whole_where_asked(rng):
+    X = np.c_[rng.poisson(3.0, size=50).astype(float), rng.normal(size=50)]
+    X[3, 0] = np.nan
+    encoder = TableEncoder().fit(X)
+    Z = encoder.transform(rng.normal(size=(20, 2)))
+    back, plain = encoder.inverse_transform(Z, whole=True), encoder.inverse_transform(Z)
+    np.testing.assert_array_equal(back[:, 0], np.round(plain[:, 0]))
+    np.testing.assert_array_equal(back[:, 1], plain[:, 1])
+
+
 def test_clip_keeps_the_range_of_the_fit(rng):
     X = rng.normal(size=(30, 2))
     encoder = TableEncoder().fit(X)

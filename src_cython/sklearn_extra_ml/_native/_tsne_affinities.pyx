@@ -170,28 +170,35 @@ cdef inline double _weight_back(const int32_t[:, ::1] neighbors, const float[:, 
     return weights[j, _find(&neighbors[j, 0], neighbors.shape[1], <int32_t> i)]
 
 
-def reorder_graph(
-    const int64_t[::1] indptr,      # IN (n + 1,)
-    const int32_t[::1] target,      # IN
-    const float[::1] weight,        # IN
-    const intp_t[::1] order,        # IN (n,): old number of each new row
-    const int32_t[::1] position,    # IN (n,): new number of each old row
-    int n_threads,
-    int64_t[::1] out_indptr,        # OUT
-    int32_t[::1] out_target,        # OUT
-    float[::1] out_weight,          # OUT
+def reorder_rows(
+    const int64_t[::1] indptr,  # IN (n + 1,)
+    const intp_t[::1] order,    # IN (n,): old number of each new row
+    int64_t[::1] out_indptr,    # OUT (n + 1,)
 ):
-    """Renumber the rows of a graph."""
+    """Lay out the rows of a graph in another order."""
+    cdef intp_t i
+    out_indptr[0] = 0
+    for i in range(order.shape[0]):
+        out_indptr[i + 1] = out_indptr[i] + indptr[order[i] + 1] - indptr[order[i]]
+
+
+def reorder_edges(
+    const int64_t[::1] indptr,      # IN (n + 1,)
+    const int64_t[::1] new_indptr,  # IN (n + 1,), from `reorder_rows`
+    const intp_t[::1] order,        # IN (n,): old number of each new row
+    const int32_t[::1] position,    # IN (n,): new number of each old row; empty: values stay
+    const int32_t[::1] values,      # IN: one for each edge
+    int n_threads,
+    int32_t[::1] out,               # OUT
+):
+    """Move the edges' values, four bytes each, to the new places of their rows."""
     cdef intp_t n = order.shape[0], i
     cdef int64_t e, shift
-    out_indptr[0] = 0
-    for i in range(n):
-        out_indptr[i + 1] = out_indptr[i] + indptr[order[i] + 1] - indptr[order[i]]
+    cdef bint renumber = position.shape[0] > 0
     for i in prange(n, nogil=True, num_threads=n_threads, schedule="static"):
-        shift = indptr[order[i]] - out_indptr[i]
-        for e in range(out_indptr[i], out_indptr[i + 1]):
-            out_target[e] = position[target[e + shift]]
-            out_weight[e] = weight[e + shift]
+        shift = indptr[order[i]] - new_indptr[i]
+        for e in range(new_indptr[i], new_indptr[i + 1]):
+            out[e] = position[values[e + shift]] if renumber else values[e + shift]
 
 
 def tree_rows(KDTree tree, int32_t[::1] rows):
