@@ -506,6 +506,7 @@ def test_convolutional_vae_scores_and_samples_digits_by_class(digits):
         learning_rate_init=3e-3,
         random_state=0,
     ).fit(train, y_train)
+    test = test[:50]
     assert vae.score(test) > PCA(4).fit(train).score(test)
     judge = LogisticRegression(max_iter=2000).fit(train, y_train)
     labels = np.arange(10).repeat(20)
