@@ -201,10 +201,11 @@ def group_norm(channels):
     return nn.GroupNorm(groups, channels)
 
 
-def _normalization_2d(name, channels):
+def normalization_2d(name, channels):
+    """Return the normalisation of images: "batch", "layer" (over groups of channels) or None."""
     if name is None:
-        return []
-    return [nn.BatchNorm2d(channels) if name == "batch" else group_norm(channels)]
+        return nn.Identity()
+    return nn.BatchNorm2d(channels) if name == "batch" else group_norm(channels)
 
 
 def conv3(n_in, n_out, activation, **options):
@@ -214,16 +215,17 @@ def conv3(n_in, n_out, activation, **options):
 class ConvBlock(nn.Module):
     """Residual block of images: ``skip(h) + last(f((norm(first(f(norm(h)))) + shift) * scale))``.
 
-    Two 3 x 3 convolutions, each after a normalisation over groups of channels (never over rows) and an
-    activation. The last one starts at zero, so that at first the block is its skip: the identity, or
+    Two 3 x 3 convolutions, each after a normalisation (see `normalization_2d`) and an activation. The
+    last one starts at zero, so that at first the block is its skip: the identity, or
     a 1 x 1 convolution where the number of channels changes. `shift` and `scale` of shape
     (n, channels) or (1, channels), both optional, are how noise level and context enter. `dropout`
     leaves out whole channels.
     """
 
-    def __init__(self, n_in, n_out, activation, *, dropout=0.0):
+    def __init__(self, n_in, n_out, activation, *, normalization="layer", dropout=0.0):
         super().__init__()
-        self.norm_in, self.norm_out = group_norm(n_in), group_norm(n_out)
+        self.norm_in = normalization_2d(normalization, n_in)
+        self.norm_out = normalization_2d(normalization, n_out)
         self.activation = ACTIVATIONS[activation]()
         self.first = conv3(n_in, n_out, "identity")
         self.last = zero_(conv3(n_out, n_out, "identity"))
@@ -247,44 +249,40 @@ class ConvBlock(nn.Module):
 def conv_encoder(image_shape, channels, n_out, activation, *, normalization=None, dropout=0.0):
     """Return a network from flat rows to `n_out`: each stage halves the sides of the image.
 
-    A stage of `channels[i]` is a 3 x 3 convolution of stride 2, normalisation ("layer": over groups
-    of channels), activation and dropout of whole channels.
+    A stage of `channels[i]` is a 3 x 3 convolution of stride 2 and a `ConvBlock`.
     """
-    n_in, height, width = image_shape
+    n, height, width = image_shape
     layers = [nn.Unflatten(1, tuple(image_shape))]
-    for n in channels:
-        layers.append(conv3(n_in, n, activation, stride=2))
-        layers += _normalization_2d(normalization, n)
-        layers.append(ACTIVATIONS[activation]())
-        if dropout:
-            layers.append(nn.Dropout2d(dropout))
-        n_in = n
+    for n_next in channels:
+        layers.append(conv3(n, n_next, "identity", stride=2))
+        layers.append(
+            ConvBlock(n_next, n_next, activation, normalization=normalization, dropout=dropout)
+        )
+        n = n_next
+    if channels:
+        layers += [normalization_2d(normalization, n), ACTIVATIONS[activation]()]
     pixels = sides_of(height, len(channels))[-1] * sides_of(width, len(channels))[-1]
-    return nn.Sequential(*layers, nn.Flatten(), linear(n_in * pixels, n_out))
+    return nn.Sequential(*layers, nn.Flatten(), linear(n * pixels, n_out))
 
 
 def conv_decoder(image_shape, channels, n_in, activation, *, normalization=None, dropout=0.0):
     """Return the mirror of `conv_encoder`: from `n_in` to flat rows, each stage doubling the sides.
 
-    A stage enlarges by nearest neighbours before its 3 x 3 convolution, which leaves no
-    checkerboard as transposed convolutions do (Odena et al. 2016).
+    A stage is a `ConvBlock`, then enlarges by nearest neighbours before a 3 x 3 convolution, which
+    leaves no checkerboard as transposed convolutions do (Odena et al. 2016).
     """
     n_channels, height, width = image_shape
     heights, widths = sides_of(height, len(channels)), sides_of(width, len(channels))
-    first = (channels[-1] if channels else n_channels, heights[-1], widths[-1])
-    layers = [linear(n_in, math.prod(first), activation if channels else "identity")]
-    if channels:
-        layers.append(ACTIVATIONS[activation]())
-    layers.append(nn.Unflatten(1, first))
-    n = first[0]
+    n = channels[-1] if channels else n_channels
+    first = (n, heights[-1], widths[-1])
+    layers = [linear(n_in, math.prod(first)), nn.Unflatten(1, first)]
     for i in reversed(range(len(channels))):
+        layers.append(ConvBlock(n, n, activation, normalization=normalization, dropout=dropout))
         layers.append(nn.Upsample(size=(heights[i], widths[i]), mode="nearest"))
-        n_next = channels[i - 1] if i else n_channels
-        layers.append(conv3(n, n_next, activation if i else "identity"))
-        if i:
-            layers += _normalization_2d(normalization, n_next)
-            layers.append(ACTIVATIONS[activation]())
-            if dropout:
-                layers.append(nn.Dropout2d(dropout))
+        n_next = channels[max(i - 1, 0)]
+        layers.append(conv3(n, n_next, "identity"))
         n = n_next
+    if channels:
+        layers += [normalization_2d(normalization, n), ACTIVATIONS[activation]()]
+        layers.append(conv3(n, n_channels, "identity"))
     return nn.Sequential(*layers, nn.Flatten())

@@ -32,6 +32,7 @@ The net trains modules of a certain form, which is all that a new family has to 
 
 import contextlib
 import copy
+import dis
 import math
 import time
 import warnings
@@ -93,7 +94,8 @@ class FastNet(skorch.NeuralNet):
         Gradient steps taken.
 
     stop_reason_ : str
-        "max_iter", "early_stopping", "diverged", "callback" or "interrupted".
+        "max_iter", "early_stopping", "diverged", "callback" or, where `KeyboardInterrupt` went on to
+        the caller, "interrupted".
 
     best_ : dict or None
         Weights, averages, loss and epoch of the best validation loss.
@@ -181,20 +183,31 @@ class FastNet(skorch.NeuralNet):
         return self
 
     def partial_fit(self, X, y=None, classes=None, *, epochs=None, **fit_params):
-        """As skorch's, but Ctrl-C is told from a callback that stops the training."""
+        """As skorch's, but a `KeyboardInterrupt` goes on to the caller.
+
+        The net is left at its last whole epoch. A callback ends a training as skorch's own do, by
+        raising `KeyboardInterrupt` in its ``on_epoch_end``.
+        """
         if not self.initialized_:
             self.initialize()
         self.notify("on_train_begin", X=X, y=y)
         try:
             self.fit_loop(X, y, epochs=epochs, **fit_params)
         except KeyboardInterrupt:
-            self.stop_reason_ = "interrupted"
-            if len(self.history) and "train_loss" not in self.history[-1]:
-                self.history.pop()  # the epoch that was not finished
-            self._finish()
-            self.module_.eval()
+            self._go_back_to_whole_epoch()
+            self.notify("on_train_end", X=X, y=y)  # callbacks close what they have opened
+            raise
         self.notify("on_train_end", X=X, y=y)
         return self
+
+    def _go_back_to_whole_epoch(self):
+        self.stop_reason_ = "interrupted"
+        if len(self.history) and "train_batch_count" not in self.history[-1]:
+            self.history.pop()  # the epoch that was not finished
+        if vars(self).get("_good") is not None:
+            self._load_good()
+        self._finish()
+        self.module_.eval()
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Train; one wait for the device an epoch."""
@@ -442,9 +455,12 @@ class FastNet(skorch.NeuralNet):
             return
         torch._foreach_copy_(self._good, self._kept)
 
-    def _restore_good(self):
+    def _load_good(self):
         with torch.no_grad():
             torch._foreach_copy_(self._kept, self._good)
+
+    def _restore_good(self):
+        self._load_good()
         self.optimizer_.state.clear()  # its moments are no numbers either
         self.stop_reason_ = "diverged"
 
@@ -452,8 +468,10 @@ class FastNet(skorch.NeuralNet):
         stop = False
         try:
             self.notify("on_epoch_end", **seen)
-        except KeyboardInterrupt:  # how skorch's callbacks stop a training
-            self.stop_reason_, stop = "callback", True
+        except KeyboardInterrupt as interrupt:
+            if not _is_raised_by_code(interrupt):
+                raise
+            self.stop_reason_, stop = "callback", True  # how skorch's callbacks stop a training
         for observer in vars(self).get("_observers", ()):
             if observer(self):
                 self.stop_reason_, stop = "callback", True
@@ -574,14 +592,17 @@ class FastNet(skorch.NeuralNet):
         return new.move(self.device) if str(self.device) != "cpu" else new
 
 
+def _is_raised_by_code(error):
+    """Whether a ``raise`` stands where the error came from: Ctrl-C strikes between instructions."""
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    instruction = trace.tb_frame.f_code.co_code[trace.tb_lasti]
+    return dis.opname[instruction] == "RAISE_VARARGS"
+
+
 def warn_of_end(net):
-    """Warn of a training that ended before its time: diverged, or interrupted by the user."""
-    if net.stop_reason_ == "interrupted":
-        warnings.warn(
-            f"Training interrupted by user after {len(net.history)} epochs; the model is usable.",
-            UserWarning,
-            stacklevel=4,
-        )
+    """Warn of a training that diverged."""
     if net.stop_reason_ == "diverged":
         warnings.warn(
             f"The loss was not finite in epoch {len(net.history)}: training stopped with the weights "

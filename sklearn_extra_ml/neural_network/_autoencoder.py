@@ -204,7 +204,7 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseAutoEnc
         self,
         n_components=2,
         *,
-        hidden_layer_sizes=(256, 128),
+        hidden_layer_sizes="auto",
         activation="silu",
         normalization=None,
         dropout=0.0,

@@ -89,7 +89,7 @@ class AutoEncoderDetector(OutlierMixin, BaseAutoEncoder):
         n_components=2,
         *,
         contamination=0.1,
-        hidden_layer_sizes=(256, 128),
+        hidden_layer_sizes="auto",
         activation="silu",
         normalization=None,
         dropout=0.0,

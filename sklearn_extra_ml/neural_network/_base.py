@@ -50,12 +50,18 @@ from .._version import __version__
 ACTIVATIONS = ("relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "identity")
 _SECONDS_BETWEEN_CHECKPOINTS = 1.0
 _BLOCK = 8192  # rows predicted at a time
+_SIZES = (256, 128)  # of hidden layers
+_CHANNELS = (16, 32)  # of stages, for images
 # parameters that do not change what is learnt: a checkpoint fits whatever they are
 _FREE_PARAMETERS = {"checkpoint_dir", "verbose", "device", "warm_start", "callbacks"}
 _NOT_STORED = {"module", "callbacks", "checkpoint_dir", "encoder"}  # given anew to `load`
 
 NETWORK_CONSTRAINTS = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": [
+        "array-like",
+        Interval(Integral, 1, None, closed="left"),
+        StrOptions({"auto"}),
+    ],
     "activation": [StrOptions(set(ACTIVATIONS))],
     "normalization": [StrOptions({"batch", "layer"}), None],
     "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -102,6 +108,8 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
     def _hidden_sizes(self):
         """Return `hidden_layer_sizes` as a tuple; one number is one layer."""
         sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str):  # "auto"
+            return _SIZES if self.image_shape is None else _CHANNELS
         sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
         if any(not isinstance(size, Integral) or size < 1 for size in sizes):
             raise bad_value(
@@ -175,7 +183,7 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
                             observers=observers,
                         )
                 net.random_states_ = training.random_states(device)
-                if store is not None and net.stop_reason_ != "interrupted":
+                if store is not None:
                     store.write(net, source["seed"], finished=True)
                 self.net_ = net
                 self._built_with = {

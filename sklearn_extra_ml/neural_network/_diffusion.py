@@ -148,7 +148,8 @@ class DiffusionModel(
 
     max_iter : int or "auto", default="auto"
         Number of epochs. "auto": as many as make 15 gradient steps a row up to 200 rows (at least 100
-        steps), and 3,000 times the fourth root of n_samples / 200 for more.
+        steps), and 3,000 times the fourth root of n_samples / 200 for more. With `image_shape`: 4
+        gradient steps a row, at least 300 and at most 1,500.
 
     max_grad_norm : float, default=None
         Gradients are scaled down to this norm.
@@ -454,7 +455,8 @@ class DiffusionModel(
         -------
         log_density : ndarray of shape (n_samples,), float32
             In nats, in the units of `X`. The trace of the Jacobian is exact for up to 64 encoded
-            columns; above, it is estimated with 16 fixed probes, and for images with 2 at each step.
+            columns; above, it is estimated with 16 fixed probes, and for images with 2 at each step:
+            errors of some tenths of a nat, most of it the same for all rows.
             With categories or missing values it is the density of the encoded row: good to compare rows
             by, but no probability mass. With `encoder` it is the density of the row's code, in nats
             in units of the code: it says nothing of what the code leaves out of the row.

@@ -457,9 +457,11 @@ class BaseDiffusion(BaseDeep):
 
         context = None if y is None else self._contexts(y, len(rows))
         device = torch.device(self.net_.device)
-        dtype = torch.float32 if device.type == "mps" else torch.float64
         grid = flow.flow_grid(self.n_ode_steps, *self._range())
         row_size = getattr(self.net_.inference_module.network, "row_size", None)
+        # of images, single precision errs by 1e-4 nats, the few probes by 0.2, and takes half the time
+        single = device.type == "mps" or row_size is not None
+        dtype = torch.float32 if single else torch.float64
         if row_size is None:
             n_directions, n_probes = min(rows.shape[1], flow.EXACT_TRACE), None
             n_block = flow.rows_in_block(n_directions, max(self._hidden_sizes()))

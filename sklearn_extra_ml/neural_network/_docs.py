@@ -1,21 +1,24 @@
 """What the docstrings of the deep estimators have in common, written once."""
 
 _NETWORK = """
-hidden_layer_sizes : int or sequence of int, default=(256, 128)
+hidden_layer_sizes : "auto", int or sequence of int, default="auto"
     Units of each hidden layer of the encoder; the decoder has them backwards. ``()``: a linear
     model. With `image_shape`, the channels of each convolutional stage, which halves the sides.
+    "auto": (256, 128), with `image_shape` (16, 32).
 
 activation : {"silu", "relu", "leaky_relu", "gelu", "tanh", "sigmoid", "identity"}, default="silu"
     Activation of the hidden layers; the weights start as He et al. or Glorot and Bengio ask for it.
 
 normalization : {"batch", "layer"} or None, default=None
-    Normalisation after each hidden layer. "layer" on images: over groups of channels.
+    Normalisation after each hidden layer; on images before each activation, "layer" over groups of
+    channels.
 
 dropout : float in [0, 1), default=0.0
     Share of hidden units (on images: channels) left out of each training step.
 
 image_shape : tuple of (channels, height, width), default=None
-    Rows are images, flattened in this order: the network becomes convolutional.
+    Rows are images, flattened in this order: the network becomes convolutional, with a residual
+    block in each stage.
 """
 
 _TRAINING = """
@@ -84,8 +87,8 @@ callbacks : list of skorch callbacks, default=None
 
 checkpoint_dir : str or path, default=None
     Folder for checkpoints, at most one a second, each file written whole or not at all. A `fit` with
-    the same data and parameters after a crash goes on there and, on the CPU, ends with the same
-    bits. One file for each combination of data and parameters; delete them when you are done.
+    the same data and parameters after a crash or Ctrl-C goes on there and, on the CPU, ends with the
+    same bits. One file for each combination of data and parameters; delete them when you are done.
 
 random_state : int, RandomState instance or None, default=None
     Seeds weights, batches and noise. torch's and numpy's global generators are left alone. Repeats

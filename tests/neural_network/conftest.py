@@ -16,6 +16,15 @@ def digits():
 
 
 @pytest.fixture
+def one_thread():
+    """For small convolutions, where more threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def blob(rng):
     """200 rows of 6 correlated features, far from the origin."""
     signal = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 6))

@@ -464,24 +464,127 @@ def test_scikit_learn_callbacks_see_every_epoch_and_a_usable_model(blob):
     assert watch.scores[0] < watch.scores[-1]
 
 
-def test_ctrl_c_ends_the_training_within_two_seconds_and_keeps_the_model(blob):
-    class Press(skorch.callbacks.Callback):
-        def on_epoch_begin(self, net, **kwargs):
-            if len(net.history) == 3:
-                os.kill(os.getpid(), signal.SIGINT)
+class Interrupt(skorch.callbacks.Callback):
+    """Raises once, in the middle of the epoch after this one, as Ctrl-C does."""
 
+    def __init__(self, epoch, hook):
+        self.epoch, self.hook = epoch, hook
+
+    def raise_in(self, hook, net):
+        if hook == self.hook and len(net.history) == self.epoch + 1:
+            self.hook = None
+            raise KeyboardInterrupt
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.raise_in("on_epoch_begin", net)
+
+    def on_batch_end(self, net, **kwargs):
+        self.raise_in("on_batch_end", net)
+
+    def on_train_end(self, net, **kwargs):
+        self.ended = True
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_batch_end"])
+def test_keyboard_interrupt_ends_fit_and_leaves_no_fitted_model(hook, blob):
+    before = torch.get_rng_state()
+    model = small(callbacks=[Interrupt(3, hook)])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(blob)
+    assert not hasattr(model, "net_")
+    assert torch.equal(torch.get_rng_state(), before)
+    model.set_params(callbacks=None).fit(blob)
+    np.testing.assert_array_equal(weights(model), weights(small().fit(blob)))
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_batch_end"])
+def test_interrupted_continuation_keeps_the_weights_of_the_last_whole_epoch(hook, blob):
+    model = small(warm_start=True, callbacks=[Interrupt(8, hook)]).fit(blob)
+    whole = small(warm_start=True, callbacks=[StopAfter(8)]).fit(blob).fit(blob)
+    assert len(whole.net_.history) == 8
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(blob)
+    assert len(model.net_.history) == 8
+    assert dict(model.net_.callbacks_)["Interrupt"].ended
+    np.testing.assert_array_equal(weights(model), weights(whole))
+    assert len(pickle.loads(pickle.dumps(model)).partial_fit(blob).loss_curve_) == 9
+
+
+def test_interrupted_fit_goes_on_from_its_checkpoint(blob, tmp_path, monkeypatch):
+    monkeypatch.setattr(_base, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        small(checkpoint_dir=tmp_path, callbacks=[Interrupt(3, "on_batch_end")]).fit(blob)
+    seen = []
+
+    class Count(skorch.callbacks.Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(len(net.history))
+
+    resumed = small(checkpoint_dir=tmp_path, callbacks=[Count()]).fit(blob)
+    assert seen == [4, 5, 6]
+    np.testing.assert_array_equal(weights(resumed), weights(small().fit(blob)))
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
+def test_signal_ends_fit_within_two_seconds_wherever_it_comes(hook, blob):
+    """In ``on_epoch_end`` too, where a callback's own KeyboardInterrupt is a wish to stop."""
+
+    def press(self, net, **kwargs):
+        if len(net.history) == 3:
+            moments.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(10):
+                pass
+
+    moments = []
+    callback = type("Press", (skorch.callbacks.Callback,), {hook: press})()
     X = np.tile(blob, (20, 1))
-    start = time.monotonic()
     # a test run in the background of a shell ignores the signal
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.warns(UserWarning, match="interrupted by user after"):
-            model = small(max_iter=20_000, callbacks=[Press()]).fit(X)
+        with pytest.raises(KeyboardInterrupt):
+            small(max_iter=20_000, callbacks=[callback]).fit(X)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert time.monotonic() - start < 10
-    assert model.n_iter_ < 100
-    assert np.isfinite(model.score(X))
+    assert len(moments) == 1
+    assert time.monotonic() - moments[0] < 2
+
+
+INTERRUPTED = """
+import signal
+import numpy as np
+from sklearn_extra_ml.neural_network import AutoEncoder, DiffusionModel
+signal.signal(signal.SIGINT, signal.default_int_handler)
+X = np.random.default_rng(0).normal(size=(20_000, 16))
+class Tell:
+    def setup(self, estimator, context): pass
+    def on_fit_task_begin(self, estimator, context): pass
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "epoch": print("epoch", flush=True)
+    def teardown(self, estimator, context): pass
+try:
+    {model}(max_iter=100_000).set_callbacks(Tell()).fit(X)
+    print("ended", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize("model", ["AutoEncoder", "DiffusionModel"])
+def test_ctrl_c_reaches_the_caller_within_two_seconds(model):
+    code = INTERRUPTED.format(model=model)
+    with subprocess.Popen(
+        (sys.executable, "-c", code),
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout.readline() == "epoch\n"
+        start = time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        line = next(line for line in process.stdout if line != "epoch\n")
+        assert time.perf_counter() - start < 2
+        assert line == "interrupted\n"
 
 
 def test_verbose_prints_a_line_an_epoch(blob, capsys):
