@@ -263,8 +263,12 @@ class BaseDiffusion(BaseDeep):
     def _n_epochs(self, n_rows, batch_size):
         if self.max_iter != "auto":
             return self.max_iter
-        n_steps = gradient_steps(n_rows) if self.image_shape is None else image_steps(n_rows)
-        return -(-n_steps * batch_size // n_rows)
+        n_batches = -(-n_rows // batch_size)
+        return -(-self._n_steps(n_rows) // n_batches)
+
+    def _n_steps(self, n_rows):
+        """Return the default number of gradient steps."""
+        return gradient_steps(n_rows) if self.image_shape is None else image_steps(n_rows)
 
     def _make_module(self, n_in):
         from .._torch._denoiser import ConditionalMLP, Denoiser

@@ -133,9 +133,9 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         Share of the training over which the learning rate rises from 0.
 
     max_iter : int or "auto", default="auto"
-        Number of epochs. "auto": as many as make 15 gradient steps a row up to 200 rows (at least 100
-        steps), and 3,000 times the fourth root of n_samples / 200 for more. With `image_shape`: 4
-        gradient steps a row, at least 300 and at most 1,500.
+        Number of epochs. "auto": half as many as `DiffusionModel`, whose samples still gain where
+        probabilities of classes already grow too sure (at least 100 gradient steps, 1,500 for 200
+        rows, growing with the fourth root of n_samples); with `image_shape` the same.
 
     max_grad_norm : float, default=None
         Gradients are scaled down to this norm.
@@ -405,6 +405,10 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         self.class_count_ = before + context.sum(axis=0, dtype=np.float64)
         self._context.prior = self.class_count_ / self.class_count_.sum()
         return self._fit_net(self._encode(X), context, partial=one_pass)
+
+    def _n_steps(self, n_rows):
+        n_steps = super()._n_steps(n_rows)
+        return n_steps if self.image_shape is not None else max(100, n_steps // 2)
 
     def _check_table_and_labels(self, X, y, *, reset):
         X = self._check_table(X, reset=reset)
