@@ -348,6 +348,20 @@ def test_default_number_of_steps_grows_with_the_data():
     assert model.net_.n_steps_ == 600 == model.n_iter_
 
 
+@pytest.mark.parametrize("n", [40, 256, 300, 455, 1257])
+def test_default_epochs_make_the_steps_that_are_promised(n):
+    from sklearn_extra_ml.neural_network import DiffusionClassifier
+    from sklearn_extra_ml.neural_network._diffusion_base import gradient_steps
+
+    batch_size = min(256, n)
+    n_batches = -(-n // batch_size)  # of one epoch, the smaller last one counted
+    for model, promised in (
+        (DiffusionModel(), gradient_steps(n)),
+        (DiffusionClassifier(), max(100, gradient_steps(n) // 2)),
+    ):
+        assert 0 <= model._n_epochs(n, batch_size) * n_batches - promised < n_batches
+
+
 def test_fit_repeats_bit_for_bit_and_leaves_no_trace():
     X = np.random.default_rng(0).normal(size=(50, 2))
     state = torch.get_rng_state()
