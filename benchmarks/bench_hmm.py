@@ -9,6 +9,9 @@ probabilities of ending, which the others have not.
 Quality is the mean log-likelihood of a row (nats) of the parameters found, computed for everybody by
 hmmlearn; `path` is the share of rows whose state agrees with the state that drew them, up to the
 names of the states. Peers that take more than half a minute run once, not warmed up.
+
+Symbols (CategoricalHMM) and counts (PoissonHMM) are done alike, with Poisson rates and probabilities of
+symbols in place of means and covariances.
 """
 
 import warnings
@@ -20,26 +23,35 @@ from scipy.optimize import linear_sum_assignment
 N_ITER = 20
 
 
+def sticky(n_states, rng):
+    """Transitions that stay in nine of ten steps."""
+    return 0.1 * rng.dirichlet(np.ones(n_states), size=n_states) + 0.9 * np.eye(n_states)
+
+
+def paths(transmat, n_sequences, length, rng):
+    """States of sequences one after another."""
+    n_states = len(transmat)
+    states = np.empty((n_sequences, length), np.intp)
+    states[:, 0] = rng.integers(n_states, size=n_sequences)
+    cumulative = np.cumsum(transmat, axis=1)
+    for t in range(1, length):
+        u = rng.uniform(size=(n_sequences, 1))
+        states[:, t] = (u > cumulative[states[:, t - 1]]).sum(axis=1).clip(0, n_states - 1)
+    return states.ravel()
+
+
 def series(n_sequences, length, n_states, n_features, kind):
     """Sequences drawn from a random model, and a start not far from it."""
 
     def make():
         rng = np.random.default_rng(0)
         n = n_sequences * length
-        stay = 0.9
-        transmat = (1 - stay) * rng.dirichlet(np.ones(n_states), size=n_states)
-        transmat += stay * np.eye(n_states)
+        transmat = sticky(n_states, rng)
         means = (2.0 if kind == "diag" else 0.6) * rng.normal(size=(n_states, n_features))
         roots = np.eye(n_features) + (kind == "full") * 0.3 * rng.normal(
             size=(n_states, n_features, n_features)
         )
-        states = np.empty((n_sequences, length), np.intp)
-        states[:, 0] = rng.integers(n_states, size=n_sequences)
-        cumulative = np.cumsum(transmat, axis=1)
-        for t in range(1, length):
-            u = rng.uniform(size=(n_sequences, 1))
-            states[:, t] = (u > cumulative[states[:, t - 1]]).sum(axis=1).clip(0, n_states - 1)
-        states = states.ravel()
+        states = paths(transmat, n_sequences, length, rng)
         noise = rng.normal(size=(n, n_features))
         if kind == "full":
             noise = np.einsum("ni,nij->nj", noise, roots[states])
@@ -143,11 +155,132 @@ def quality(data, result):
     start, transmat, means, covars, path = result
     model = GaussianHMM(len(start), data["kind"], implementation="scaling")
     model.startprob_, model.transmat_, model.means_, model.covars_ = start, transmat, means, covars
-    n = len(data["X"])
-    counts = np.zeros((len(start), len(start)))
+    return judged(model, data, path)
+
+
+def judged(model, data, path):
+    """The figures, of hmmlearn's `model` with the parameters that somebody found."""
+    n, n_states = len(data["X"]), len(data["start"])
+    counts = np.zeros((n_states, n_states))
     np.add.at(counts, (data["states"], path), 1)
     agree = counts[linear_sum_assignment(-counts)].sum() / n
     return {"log_likelihood": model.score(data["X"], data["lengths"]) / n, "path": agree}
+
+
+def discrete(kind, n_sequences, length, n_states, width):
+    """Symbols, one of `width` a row, or counts in `width` columns, and a start near the truth."""
+
+    def make():
+        rng = np.random.default_rng(0)
+        transmat = sticky(n_states, rng)
+        states = paths(transmat, n_sequences, length, rng)
+        if kind == "symbols":
+            emission = rng.dirichlet(np.full(width, 0.3), size=n_states)
+            u = rng.uniform(size=(len(states), 1))
+            X = (u > np.cumsum(emission, axis=1)[states]).sum(axis=1).clip(0, width - 1)[:, None]
+            emission = 0.5 * emission + 0.5 / width
+        else:
+            emission = rng.gamma(1.5, 4.0, size=(n_states, width))
+            X = rng.poisson(emission[states])
+            emission = emission * rng.uniform(0.7, 1.4, size=emission.shape) + 0.2
+        return {
+            "X": X,
+            "states": states,
+            "lengths": np.full(n_sequences, length),
+            "kind": kind,
+            "start": np.full(n_states, 1 / n_states),
+            "transmat": 0.5 * np.eye(n_states) + 0.5 / n_states,
+            "emission": emission,
+        }
+
+    return make
+
+
+PARAMETER = {"symbols": "emissionprob_", "counts": "lambdas_"}
+
+
+def ours_discrete(data):
+    from sklearn_extra_ml.hmm import CategoricalHMM, PoissonHMM
+
+    model = (CategoricalHMM if data["kind"] == "symbols" else PoissonHMM)(
+        len(data["start"]), warm_start=True, max_iter=N_ITER, tol=0
+    )
+    model.startprob_, model.transmat_ = data["start"], data["transmat"]
+    setattr(model, PARAMETER[data["kind"]], data["emission"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(data["X"], lengths=data["lengths"])
+    path = model.predict(data["X"], lengths=data["lengths"])
+    return model.startprob_, model.transmat_, getattr(model, PARAMETER[data["kind"]]), path
+
+
+def hmmlearn_model(data, start, transmat, emission, **params):
+    from hmmlearn.hmm import CategoricalHMM, PoissonHMM
+
+    model = (CategoricalHMM if data["kind"] == "symbols" else PoissonHMM)(len(start), **params)
+    model.startprob_, model.transmat_ = start.copy(), transmat.copy()
+    setattr(model, PARAMETER[data["kind"]], emission.copy())
+    if data["kind"] == "symbols":
+        model.n_features = emission.shape[1]
+    return model
+
+
+def hmmlearn_discrete(implementation):
+    def run(data):
+        import logging
+
+        logging.disable(logging.CRITICAL)
+        model = hmmlearn_model(
+            data,
+            data["start"],
+            data["transmat"],
+            data["emission"],
+            n_iter=N_ITER,
+            tol=-np.inf,
+            init_params="",
+            implementation=implementation,
+        )
+        model.fit(data["X"], data["lengths"])
+        path = model.predict(data["X"], data["lengths"])
+        return model.startprob_, model.transmat_, getattr(model, PARAMETER[data["kind"]]), path
+
+    return run
+
+
+def pomegranate_discrete(data):
+    import torch
+    from pomegranate.distributions import Categorical, Poisson
+    from pomegranate.hmm import DenseHMM
+
+    symbols = data["kind"] == "symbols"
+    X = torch.tensor(data["X"], dtype=torch.int64 if symbols else torch.float32)
+    X = X.reshape(len(data["lengths"]), -1, X.shape[1])
+    emissions = [
+        Categorical([row.tolist()]) if symbols else Poisson(row.tolist())
+        for row in data["emission"].astype(np.float32)
+    ]
+    model = DenseHMM(
+        emissions,
+        edges=torch.tensor(data["transmat"], dtype=torch.float32),
+        starts=torch.tensor(data["start"], dtype=torch.float32),
+        max_iter=N_ITER,
+        tol=1e-9,  # the smallest that it takes is above 0
+    )
+    model.fit(X)
+    path = model.viterbi(X).numpy().ravel()
+    transmat = np.exp(model.edges.detach().numpy().astype(float))
+    start = np.exp(model.starts.detach().numpy().astype(float))
+    emission = np.array(
+        [e.probs.numpy()[0] if symbols else e.lambdas.numpy() for e in emissions], dtype=float
+    )
+    if symbols:
+        emission /= emission.sum(axis=1, keepdims=True)
+    return start / start.sum(), transmat / transmat.sum(axis=1, keepdims=True), emission, path
+
+
+def discrete_quality(data, result):
+    *parameters, path = result
+    return judged(hmmlearn_model(data, *parameters, implementation="scaling"), data, path)
 
 
 PEERS = {
@@ -161,6 +294,12 @@ WHOLE_FIT = {
     "hmmlearn scaling": hmmlearn("scaling", same_start=False),
 }
 WITH_POMEGRANATE = PEERS | {"pomegranate": pomegranate}
+DISCRETE = {
+    "sklearn-extra-ml": ours_discrete,
+    "hmmlearn log": hmmlearn_discrete("log"),
+    "hmmlearn scaling": hmmlearn_discrete("scaling"),
+    "pomegranate": pomegranate_discrete,
+}
 
 CASES = [
     Case(
@@ -198,5 +337,21 @@ CASES = [
         WHOLE_FIT,
         quality,
         repeats=3,
+    ),
+    Case(
+        "symbols: 100 x 1000 rows, 8 states, 20 symbols: 20 iterations and Viterbi",
+        discrete("symbols", 100, 1000, 8, 20),
+        DISCRETE,
+        discrete_quality,
+        repeats=3,
+        peer_repeats=2,
+    ),
+    Case(
+        "counts: 100 x 1000 rows, d=4, 8 states: 20 iterations and Viterbi",
+        discrete("counts", 100, 1000, 8, 4),
+        DISCRETE,
+        discrete_quality,
+        repeats=3,
+        peer_repeats=2,
     ),
 ]
