@@ -97,7 +97,8 @@ def ratio_in_window(X, width):
 # %%
 # One new sequence. The curve is what one looks at without a model: how often CG occurs in a window of
 # 200 letters, relative to what C and G alone would give. Behind it the path of Viterbi, below the
-# probabilities; the bar at the top marks the true islands.
+# probabilities; the bar at the top marks the true islands. The path is the one that is most likely as a
+# whole, and leaves the first island out; letter by letter the model is sure of it.
 one = 26
 rows = slice(one * LENGTH, (one + 1) * LENGTH)
 path = model.predict(X_new, lengths=lengths) >= 4
