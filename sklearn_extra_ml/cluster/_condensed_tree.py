@@ -184,19 +184,19 @@ def condense(linkage, min_cluster_size, X, weights=None):
     """
     m = len(linkage.left)
     n = m + 1
-    level = np.maximum(linkage.distance, SMALLEST_LEVEL)
-    size, weight, core, least = linkage.size.astype(np.float64), np.empty(0), np.empty(0), 0.0
+    size, weight, core, least = linkage.size, np.empty(0), np.empty(0), 0.0
     if weights is not None:
         weight, core = weights.values, np.maximum(weights.core, SMALLEST_LEVEL)
-        least = weights.slack
+        size, least = np.empty(m), weights.slack
         _condense.weighted_sizes(linkage.left, linkage.right, weight, size)
     capacity = int(min(2 * n, 2 * size[-1] / min_cluster_size)) + 2
     row_cluster, row_level = np.empty(n, dtype=np.intp), np.empty(n)
     parent = np.empty(capacity, dtype=np.intp)
     birth, death, cluster_size, stability = (np.empty(capacity) for _ in range(4))
     k = _condense.condense(
-        linkage.left, linkage.right, size, level, weight, core, min_cluster_size * (1.0 - least),
-        row_cluster, row_level, parent, birth, death, cluster_size, stability,
+        linkage.left, linkage.right, size, linkage.distance, SMALLEST_LEVEL, weight, core,
+        min_cluster_size * (1.0 - least), row_cluster, row_level, parent, birth, death,
+        cluster_size, stability,
     )  # fmt: skip
     parent, birth = parent[:k], birth[:k]
     lowest = np.empty(k, dtype=np.intp)

@@ -39,6 +39,10 @@ class MeasurableRows(NamedTuple):
     def all_finite(self):
         return len(self.finite) == len(self.missing)
 
+    @property
+    def all_measurable(self):
+        return len(self.finite) + len(self.idle) == len(self.missing)
+
     @classmethod
     def all_of(cls, X):
         no_row = np.zeros(X.shape[0], dtype=bool)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._native import _condense
+from .._core._threads import threads_for_rows
+from .._native import _condense, _flat_clusters
 from ._condensed_tree import SMALLEST_LEVEL, row_ranks
 
 
@@ -27,13 +28,33 @@ class Selection(NamedTuple):
         Label of the rows in each cluster of the condensed tree, -1 for noise.
 
     root_level : float
-        Rows of the root are clustered when they are there at this level; only where the root itself
-        was selected.
+        Where the root itself was selected, its rows are clustered when they are there at this level;
+        infinity where it was not.
     """
 
     clusters: np.ndarray
     label_below: np.ndarray
     root_level: float
+
+
+class RowDescription(NamedTuple):
+    """What a selection means for rows.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,)
+        -1 for noise.
+
+    probabilities : ndarray of shape (n,)
+        Strength of membership: density at which the row leaves / highest density of its cluster.
+
+    scores : ndarray of shape (n,)
+        GLOSH: 1 - (density at which the row leaves) / (highest density in or below its cluster).
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    scores: np.ndarray
 
 
 class Rule(NamedTuple):
@@ -81,19 +102,21 @@ def select(tree, X, rule):
     clusters = clusters[np.argsort(row_ranks(X, lowest[clusters]))]
     label = np.full(k + 1, -1, dtype=np.intp)  # the last one serves index -1: none
     label[clusters] = np.arange(len(clusters))
-    return Selection(clusters, label[nearest], root_level if selected[0] else -1.0)
+    return Selection(clusters, label[nearest], root_level if selected[0] else np.inf)
 
 
 def _allowed(tree, rule):
     """Which clusters excess of mass may choose."""
     # scikit-learn's rule: the root counts the rows of its sub-clusters only, because its other
     # rows are labelled as noise.
-    size, birth = tree.size.astype(np.float64), tree.birth.copy()
-    size[0] = tree.size[1:][tree.parent[1:] == 0].sum()
-    finite = tree.row_level[np.isfinite(tree.row_level)]
-    birth[0] = finite.max(initial=0.0)
-    allowed = birth <= rule.epsilon_max
+    allowed = np.ones(len(tree.parent), dtype=bool)
+    if rule.epsilon_max < np.inf:
+        allowed = tree.birth <= rule.epsilon_max
+        finite = tree.row_level[np.isfinite(tree.row_level)]
+        allowed[0] = finite.max(initial=0.0) <= rule.epsilon_max
     if rule.max_cluster_size is not None:
+        size = tree.size.astype(np.float64)
+        size[0] = tree.size[1:][tree.parent[1:] == 0].sum()
         allowed &= size <= rule.max_cluster_size
     allowed[0] &= rule.allow_single_cluster
     return allowed.view(np.uint8)
@@ -119,32 +142,17 @@ def _select_number(tree, rule, selected):
         _condense.most_stable(tree.parent, tree.stability, allowed, n, selected)
 
 
-def labels_of(selection, cluster, level):
-    """Labels of rows that sit in `cluster` of the condensed tree and leave it at `level`."""
-    labels = selection.label_below[cluster]
-    if selection.root_level >= 0:
-        labels = np.where(level <= selection.root_level, labels, -1)
-    return labels
-
-
-def probabilities_of(tree, selection, labels, level):
-    """Strength of membership: density at which the row leaves / highest density of its cluster."""
-    out = np.zeros(len(labels))
-    member = labels >= 0
-    death = tree.death[selection.clusters[labels[member]]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        strength = np.minimum(1.0 / level[member], 1.0 / death) / (1.0 / death)
-    out[member] = np.where(np.isinf(death), 1.0, strength)
-    return out
-
-
-def outlier_scores_of(tree, cluster, level):
-    """GLOSH: 1 - (density at which the row leaves) / (highest density in or below its cluster)."""
-    densest = np.empty(len(tree.parent))
+def describe_rows(tree, selection, cluster, level, n_jobs=None):
+    """Return the `RowDescription` of rows that sit in `cluster` of the tree and leave it at `level`."""
+    n, k = len(cluster), len(tree.parent)
+    densest = np.empty(k)
     _condense.densest_levels(tree.parent, tree.death, densest)
-    with np.errstate(invalid="ignore"):
-        score = 1.0 - densest[cluster] / level
-    return np.where(np.isinf(densest[cluster]), 0.0, np.maximum(score, 0.0))
+    rows = RowDescription(np.empty(n, dtype=np.intp), np.empty(n), np.empty(n))
+    _flat_clusters.describe_rows(
+        cluster, level, selection.label_below, selection.root_level,
+        tree.death[selection.clusters], densest, threads_for_rows(n, n_jobs), *rows,
+    )  # fmt: skip
+    return rows
 
 
 def attach(tree, fitted_row, level):
@@ -159,15 +167,17 @@ def persistences_of(tree, selection, labels, weights=None):
 
     That is (weight of its rows) x (highest density of all); 1 where equal rows make it infinite.
     """
-    size = np.bincount(
-        labels[labels >= 0],
-        None if weights is None else weights.values[labels >= 0],
-        minlength=len(selection.clusters),
-    )
     least = tree.death.min()
     if least <= SMALLEST_LEVEL or not np.isfinite(least):
         return np.ones(len(selection.clusters))
+    size = _sizes(labels, len(selection.clusters), weights)
     return np.minimum(tree.stability[selection.clusters] * least / size, 1.0)
+
+
+def _sizes(labels, n_clusters, weights=None):
+    size = np.empty(n_clusters)
+    _flat_clusters.label_sizes(labels, np.empty(0) if weights is None else weights.values, size)
+    return size
 
 
 def exemplars_of(tree, selection):
@@ -183,7 +193,7 @@ def exemplars_of(tree, selection):
     return np.split(rows, np.cumsum(np.bincount(label, minlength=len(selection.clusters)))[:-1])
 
 
-def relative_validity(edges, weights, labels):
+def relative_validity(edges, weights, labels, n_clusters, n_jobs=None):
     """DBCV with every density read off the spanning tree: O(n), for comparing fits of one data set.
 
     Sparseness of a cluster: its heaviest edge of the tree. Separation: the lightest edge of the tree
@@ -191,20 +201,15 @@ def relative_validity(edges, weights, labels):
     twice the lightest to noise). A cluster's validity is (separation - sparseness) / the larger of
     the two; the index is their mean, weighted by size, noise counting as 0. -1 without clusters.
     """
-    n_clusters = labels.max(initial=-1) + 1
     if not n_clusters:
         return -1.0
-    a, b = labels[edges[:, 0]], labels[edges[:, 1]]
-    sparseness, separation = np.zeros(n_clusters), np.full(n_clusters, np.inf)
-    inside, between = (a == b) & (a >= 0), (a != b) & (a >= 0) & (b >= 0)
-    np.maximum.at(sparseness, a[inside], weights[inside])
-    for ends in (a, b):
-        np.minimum.at(separation, ends[between], weights[between])
-    largest = weights.max(initial=0.0)
-    to_noise = weights[(a != b) & ~between & ((a >= 0) | (b >= 0))]
-    alone = to_noise.min(initial=largest) if n_clusters == 1 else largest
-    separation[np.isinf(separation)] = 2.0 * alone
+    sparseness, separation = np.empty(n_clusters), np.empty(n_clusters)
+    n_threads = threads_for_rows(len(labels), n_jobs)
+    to_noise = _flat_clusters.judge_edges(edges, weights, labels, n_threads, sparseness, separation)
+    alone = np.isinf(separation)
+    if alone.any():
+        largest = weights.max(initial=0.0)
+        separation[alone] = 2.0 * (min(largest, to_noise) if n_clusters == 1 else largest)
     wider = np.maximum(separation, sparseness)
     validity = np.divide(separation - sparseness, wider, np.zeros(n_clusters), where=wider > 0)
-    size = np.bincount(labels[labels >= 0], minlength=n_clusters)
-    return float(np.sum(size * validity) / len(labels))
+    return float(np.sum(_sizes(labels, n_clusters) * validity) / len(labels))
