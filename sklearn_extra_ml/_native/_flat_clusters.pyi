@@ -1,15 +1,21 @@
 import numpy as np
 from numpy.typing import NDArray
 
-def describe_rows(
+def label_rows(
     cluster: NDArray[np.intp],
     level: NDArray[np.float64],
     label_below: NDArray[np.intp],
     root_level: float,
+    n_threads: int,
+    labels: NDArray[np.intp],
+) -> None: ...
+def describe_rows(
+    cluster: NDArray[np.intp],
+    level: NDArray[np.float64],
+    labels: NDArray[np.intp],
     death: NDArray[np.float64],
     densest: NDArray[np.float64],
     n_threads: int,
-    labels: NDArray[np.intp],
     probabilities: NDArray[np.float64],
     scores: NDArray[np.float64],
 ) -> None: ...

@@ -14,16 +14,16 @@ from ._condensed_tree import SMALLEST_LEVEL, condense, cut, simplify
 from ._hdbscan_input import check_epsilons
 from ._membership import nearest_clusters
 from ._selection import (
+    INFINITE,
+    MISSING,
+    FlatClusters,
     Rule,
     attach,
-    describe_rows,
-    exemplars_of,
-    persistences_of,
     relative_validity,
     select,
+    sizes_of,
 )
 
-INFINITE, MISSING = -2, -3  # labels of rows with infinite and with missing entries
 _SELECTION_PARAMETERS = {
     "allow_single_cluster",
     "cluster_selection_epsilon",
@@ -254,10 +254,28 @@ class HierarchyMixin:
         return labels
 
     @property
+    def probabilities_(self):
+        """Strength of membership of each row in its cluster, in [0, 1]."""
+        check_is_fitted(self)
+        return self._flat.probabilities
+
+    @property
+    def outlier_scores_(self):
+        """GLOSH of each row, in [0, 1]."""
+        check_is_fitted(self)
+        return self._flat.scores
+
+    @property
+    def cluster_persistence_(self):
+        """Stability of each cluster over what it could be at most, in [0, 1]."""
+        check_is_fitted(self)
+        return self._flat.persistences
+
+    @property
     def exemplar_indices_(self):
         """Rows at the heart of each cluster: list of arrays of row indices."""
         check_is_fitted(self)
-        return exemplars_of(self.condensed_tree_, self._selection)
+        return self._flat.exemplars
 
     @property
     def exemplars_(self):
@@ -277,9 +295,10 @@ class HierarchyMixin:
         a little; :meth:`score` never does.
         """
         check_is_fitted(self)
-        tree = self.minimum_spanning_tree_
-        n_clusters = len(self.selected_clusters_)
-        return relative_validity(tree.edges, tree.weights, self.labels_, n_clusters, self.n_jobs)
+        tree, size = self.minimum_spanning_tree_, self._selection.size
+        if size is None or self._weights is not None:
+            size = sizes_of(self.labels_, len(self.selected_clusters_))
+        return relative_validity(tree.edges, tree.weights, self.labels_, size, self.n_jobs)
 
     def _find_clusters(self, condense=condense):
         """Condense the dendrogram, choose clusters and label the fitted rows."""
@@ -302,21 +321,22 @@ class HierarchyMixin:
         if len(self._rows.idle):
             cluster, level = cluster.copy(), level.copy()
             cluster[self._rows.idle], level[self._rows.idle] = self._place(self._idle_places)
-        found = describe_rows(tree, self._selection, cluster, level, self.n_jobs)
-        self.cluster_persistence_ = persistences_of(
-            tree, self._selection, found.labels, self._weights
-        )
-        self.labels_, self.probabilities_, self.outlier_scores_ = self._marked(found, self._rows)
+        self._flat = self._flat_clusters(cluster, level, self._rows)
+        self.labels_ = self._flat.labels
         self._n_features_out = len(self.selected_clusters_)
 
-    @staticmethod
-    def _marked(found, rows):
-        """Write into a `RowDescription` what rows have that could not be measured."""
-        if not rows.all_measurable:
-            found.labels[rows.infinite], found.labels[rows.missing] = INFINITE, MISSING
-            found.probabilities[rows.infinite], found.probabilities[rows.missing] = 0.0, np.nan
-            found.scores[rows.infinite], found.scores[rows.missing] = 1.0, np.nan
-        return found
+    def _flat_clusters(self, cluster, level, rows):
+        """The `FlatClusters` of rows at these places of the condensed tree."""
+        marks = (None, None) if rows.all_measurable else (rows.infinite, rows.missing)
+        return FlatClusters(
+            self.condensed_tree_,
+            self._selection,
+            cluster,
+            level,
+            *marks,
+            self._weights,
+            self.n_jobs,
+        )
 
     # ---------------------------------------------------------------------------- new rows
 
@@ -348,13 +368,12 @@ class HierarchyMixin:
         return cluster, level
 
     def _locate(self, X, rows):
-        """Find where rows sit in the fitted hierarchy; return their `RowDescription`."""
+        """Find where rows sit in the fitted hierarchy; return their `FlatClusters`."""
         cluster, level = np.zeros(X.shape[0], dtype=np.intp), np.full(X.shape[0], np.inf)
         if len(rows.finite):
             places = self._places_of(self._embed(self._as_fitted(X, rows)))
             cluster[rows.finite], level[rows.finite] = self._place(places)
-        found = describe_rows(self.condensed_tree_, self._selection, cluster, level, self.n_jobs)
-        return self._marked(found, rows)
+        return self._flat_clusters(cluster, level, rows)
 
     def _embed(self, X):
         search = self._search

@@ -6,6 +6,7 @@ validity, whose densities are read off the spanning tree here.
 """
 
 import warnings
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from .._core._threads import threads_for_rows
 from .._native import _condense, _flat_clusters
 from ._condensed_tree import SMALLEST_LEVEL, row_ranks
+
+INFINITE, MISSING = -2, -3  # labels of rows with infinite and with missing entries
 
 
 class Selection(NamedTuple):
@@ -30,31 +33,15 @@ class Selection(NamedTuple):
     root_level : float
         Where the root itself was selected, its rows are clustered when they are there at this level;
         infinity where it was not.
+
+    size : ndarray of shape (n_labels,) or None
+        Rows with each label, or their weight; None where the tree does not tell.
     """
 
     clusters: np.ndarray
     label_below: np.ndarray
     root_level: float
-
-
-class RowDescription(NamedTuple):
-    """What a selection means for rows.
-
-    Attributes
-    ----------
-    labels : ndarray of shape (n,)
-        -1 for noise.
-
-    probabilities : ndarray of shape (n,)
-        Strength of membership: density at which the row leaves / highest density of its cluster.
-
-    scores : ndarray of shape (n,)
-        GLOSH: 1 - (density at which the row leaves) / (highest density in or below its cluster).
-    """
-
-    labels: np.ndarray
-    probabilities: np.ndarray
-    scores: np.ndarray
+    size: np.ndarray | None
 
 
 class Rule(NamedTuple):
@@ -94,15 +81,20 @@ def select(tree, X, rule):
     nearest = np.empty(k, dtype=np.intp)
     _condense.nearest_selected(tree.parent, selected, nearest)
     clusters = np.flatnonzero(selected)
-    lowest = tree.lowest_row
+    lowest, apart = tree.lowest_row, not selected[0]
     if np.any(nearest[tree.parent[clusters[clusters > 0]]] >= 0):
         # Only where a cluster is born at `epsilon` exactly: it stays, inside a merged one.
-        lowest = np.empty(k, dtype=np.intp)
+        lowest, apart = np.empty(k, dtype=np.intp), False
         _condense.lowest_rows(X, nearest[tree.row_cluster], lowest)
     clusters = clusters[np.argsort(row_ranks(X, lowest[clusters]))]
     label = np.full(k + 1, -1, dtype=np.intp)  # the last one serves index -1: none
     label[clusters] = np.arange(len(clusters))
-    return Selection(clusters, label[nearest], root_level if selected[0] else np.inf)
+    return Selection(
+        clusters,
+        label[nearest],
+        root_level if selected[0] else np.inf,
+        tree.size[clusters] if apart else None,
+    )
 
 
 def _allowed(tree, rule):
@@ -142,17 +134,118 @@ def _select_number(tree, rule, selected):
         _condense.most_stable(tree.parent, tree.stability, allowed, n, selected)
 
 
-def describe_rows(tree, selection, cluster, level, n_jobs=None):
-    """Return the `RowDescription` of rows that sit in `cluster` of the tree and leave it at `level`."""
-    n, k = len(cluster), len(tree.parent)
-    densest = np.empty(k)
-    _condense.densest_levels(tree.parent, tree.death, densest)
-    rows = RowDescription(np.empty(n, dtype=np.intp), np.empty(n), np.empty(n))
-    _flat_clusters.describe_rows(
-        cluster, level, selection.label_below, selection.root_level,
-        tree.death[selection.clusters], densest, threads_for_rows(n, n_jobs), *rows,
-    )  # fmt: skip
-    return rows
+class FlatClusters:
+    """What a `Selection` means for rows, each thing computed when it is first asked for.
+
+    Parameters
+    ----------
+    tree : CondensedTree
+    selection : Selection
+
+    cluster, level : ndarray of shape (n,)
+        Where each row sits in the tree, and at which level it leaves.
+
+    infinite, missing : ndarray of shape (n,) or None
+        Masks of the rows that could not be measured, None where there are none.
+
+    weights : RowWeights or None
+    n_jobs : int or None
+    """
+
+    def __init__(
+        self,
+        tree,
+        selection,
+        cluster,
+        level,
+        infinite=None,
+        missing=None,
+        weights=None,
+        n_jobs=None,
+    ):
+        self._tree, self._selection = tree, selection
+        self._cluster, self._level = cluster, level
+        self._infinite, self._missing = infinite, missing
+        self._weights, self._n_jobs = weights, n_jobs
+
+    @property
+    def _n_threads(self):
+        return threads_for_rows(len(self._cluster), self._n_jobs)
+
+    def _marked(self, values, infinite, missing):
+        if self._infinite is not None:
+            values[self._infinite], values[self._missing] = infinite, missing
+        return values
+
+    @cached_property
+    def labels(self):
+        """-1 for noise."""
+        labels = np.empty(len(self._cluster), dtype=np.intp)
+        _flat_clusters.label_rows(
+            self._cluster, self._level, self._selection.label_below, self._selection.root_level,
+            self._n_threads, labels,
+        )  # fmt: skip
+        return self._marked(labels, INFINITE, MISSING)
+
+    @cached_property
+    def _description(self):
+        tree = self._tree
+        densest, (probabilities, scores) = (
+            np.empty(len(tree.parent)),
+            (np.empty(len(self._cluster)) for _ in range(2)),
+        )
+        _condense.densest_levels(tree.parent, tree.death, densest)
+        _flat_clusters.describe_rows(
+            self._cluster, self._level, self.labels, tree.death[self._selection.clusters], densest,
+            self._n_threads, probabilities, scores,
+        )  # fmt: skip
+        return self._marked(probabilities, 0.0, np.nan), self._marked(scores, 1.0, np.nan)
+
+    @property
+    def probabilities(self):
+        """Density at which the row leaves / highest density of its cluster."""
+        return self._description[0]
+
+    @property
+    def scores(self):
+        """GLOSH: 1 - (density at which the row leaves) / (highest one in or below its cluster)."""
+        return self._description[1]
+
+    @cached_property
+    def persistences(self):
+        """Stability of each cluster over what it would be at most, in [0, 1].
+
+        That is (weight of its rows) x (highest density of all); 1 where equal rows make it infinite.
+        """
+        tree, clusters = self._tree, self._selection.clusters
+        least = tree.death.min()
+        if least <= SMALLEST_LEVEL or not np.isfinite(least):
+            return np.ones(len(clusters))
+        size = self._selection.size
+        if size is None:
+            size = sizes_of(self.labels, len(clusters), self._weights)
+        return np.minimum(tree.stability[clusters] * least / size, 1.0)
+
+    @cached_property
+    def exemplars(self):
+        """Rows at the heart of each cluster: the last ones of every leaf in or below it."""
+        tree, label_below = self._tree, self._selection.label_below
+        is_leaf = np.empty(len(tree.parent), dtype=np.uint8)
+        _condense.leaves(tree.parent, is_leaf)
+        cluster = tree.row_cluster
+        heart = (tree.row_level == tree.death[cluster]) & is_leaf[cluster].view(bool)
+        rows = np.flatnonzero(heart & (label_below[cluster] >= 0))
+        label = label_below[cluster[rows]]
+        rows = rows[np.argsort(label, kind="stable")]
+        n_clusters = len(self._selection.clusters)
+        return np.split(rows, np.cumsum(np.bincount(label, minlength=n_clusters))[:-1])
+
+
+def sizes_of(labels, n_clusters, weights=None):
+    """Number of rows with each label, or their weight."""
+    size = np.empty(n_clusters)
+    _flat_clusters.label_sizes(labels, np.empty(0) if weights is None else weights.values, size)
+    return size
 
 
 def attach(tree, fitted_row, level):
@@ -162,45 +255,16 @@ def attach(tree, fitted_row, level):
     return cluster
 
 
-def persistences_of(tree, selection, labels, weights=None):
-    """How long each selected cluster lasts: its stability over what it would be at most, in [0, 1].
-
-    That is (weight of its rows) x (highest density of all); 1 where equal rows make it infinite.
-    """
-    least = tree.death.min()
-    if least <= SMALLEST_LEVEL or not np.isfinite(least):
-        return np.ones(len(selection.clusters))
-    size = _sizes(labels, len(selection.clusters), weights)
-    return np.minimum(tree.stability[selection.clusters] * least / size, 1.0)
-
-
-def _sizes(labels, n_clusters, weights=None):
-    size = np.empty(n_clusters)
-    _flat_clusters.label_sizes(labels, np.empty(0) if weights is None else weights.values, size)
-    return size
-
-
-def exemplars_of(tree, selection):
-    """Rows at the heart of each selected cluster: the last ones of every leaf in or below it."""
-    k = len(tree.parent)
-    is_leaf = np.empty(k, dtype=np.uint8)
-    _condense.leaves(tree.parent, is_leaf)
-    cluster = tree.row_cluster
-    heart = (tree.row_level == tree.death[cluster]) & is_leaf[cluster].view(bool)
-    rows = np.flatnonzero(heart & (selection.label_below[cluster] >= 0))
-    label = selection.label_below[cluster[rows]]
-    rows = rows[np.argsort(label, kind="stable")]
-    return np.split(rows, np.cumsum(np.bincount(label, minlength=len(selection.clusters)))[:-1])
-
-
-def relative_validity(edges, weights, labels, n_clusters, n_jobs=None):
+def relative_validity(edges, weights, labels, size, n_jobs=None):
     """DBCV with every density read off the spanning tree: O(n), for comparing fits of one data set.
 
     Sparseness of a cluster: its heaviest edge of the tree. Separation: the lightest edge of the tree
     to another cluster; where there is none, twice the heaviest edge of all (for a single cluster,
     twice the lightest to noise). A cluster's validity is (separation - sparseness) / the larger of
-    the two; the index is their mean, weighted by size, noise counting as 0. -1 without clusters.
+    the two; the index is their mean, weighted by `size` (rows), noise counting as 0. -1 without
+    clusters.
     """
+    n_clusters = len(size)
     if not n_clusters:
         return -1.0
     sparseness, separation = np.empty(n_clusters), np.empty(n_clusters)
@@ -212,4 +276,4 @@ def relative_validity(edges, weights, labels, n_clusters, n_jobs=None):
         separation[alone] = 2.0 * (min(largest, to_noise) if n_clusters == 1 else largest)
     wider = np.maximum(separation, sparseness)
     validity = np.divide(separation - sparseness, wider, np.zeros(n_clusters), where=wider > 0)
-    return float(np.sum(_sizes(labels, n_clusters) * validity) / len(labels))
+    return float(np.sum(size * validity) / len(labels))

@@ -2,17 +2,18 @@
 
 A grid search copies the rows for every setting and asks again, so finding what is kept must cost
 next to nothing beside the O(n) that a setting costs anyway. Rows are known by a fingerprint: NH sums
-shrink them at the speed of memory, SHA-256 takes the rest (as UMAC does). Trees are kept as one array
-each, which joblib can map into memory instead of reading it.
+shrink them at the speed of memory, SHA-256 takes the rest (as UMAC does). A tree is kept as one
+array; in a folder that is a file, which is mapped into memory rather than read.
 """
 
 import hashlib
 import os
+import tempfile
+from pathlib import Path
 
 import joblib
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import check_memory
 
 from .._core._threads import threads_for_rows
 from .._native import _fingerprint
@@ -21,8 +22,6 @@ from ._condensed_tree import CondensedTree, SingleLinkageTree, condense, link
 from ._row_weights import needed_weight
 from ._spanning_tree import MinimumSpanningTree
 
-# Mapped files cannot be removed on Windows, so folders of trees could not be either.
-MMAP_MODE = "r" if os.name == "posix" else None
 _KEYS = np.frombuffer(
     hashlib.shake_256(b"sklearn-extra-ml trees").digest(8 * _fingerprint.N_KEYS), dtype=np.uint32
 ).reshape(2, -1)
@@ -43,18 +42,67 @@ def fingerprint(arrays, n_jobs=None):
     return state.hexdigest()
 
 
-def _pack(arrays):
-    """Return one array that holds all of `arrays` (of 8-byte numbers), and how to find them."""
-    packed = np.concatenate([np.ascontiguousarray(a).ravel().view(np.int64) for a in arrays])
-    return packed, [(a.shape, a.dtype.str) for a in arrays]
+class TreeFolder:
+    """A folder of arrays, with as much of `joblib.Memory` as is needed here, at a tenth of its cost.
+
+    A file holds 8-byte numbers: how many arrays there are, for each one whether it is real, its rows
+    and its columns (0: it has one dimension), then all of them. Files are complete or absent: they
+    are written under another name first.
+    """
+
+    def __init__(self, path):
+        self._path = Path(path)
+
+    def cache(self, function, ignore):
+        """Return `function` so that it looks for ``<name>-<key>`` first, whatever the arguments."""
+
+        def kept(*key, arguments):
+            target = self._path / f"{function.__name__[1:]}-{'-'.join(map(str, key))}.trees"
+            found = _read(target)
+            if found is None:
+                found = function(*key, arguments=arguments)
+                self._path.mkdir(parents=True, exist_ok=True)
+                _write(found, target)
+            return found
+
+        return kept
 
 
-def _unpack(packed, layout):
-    ends = np.cumsum([np.prod(shape, dtype=np.intp) for shape, _ in layout])
-    parts = np.split(np.asarray(packed), ends[:-1])
-    return [
-        part.view(dtype).reshape(shape) for part, (shape, dtype) in zip(parts, layout, strict=True)
-    ]
+def _read(target):
+    """Return the arrays in a file, None where there is none or a damaged one."""
+    try:
+        # A mapped file cannot be removed on Windows.
+        data = (
+            np.memmap(target, np.int64, "r")
+            if os.name == "posix"
+            else np.fromfile(target, np.int64)
+        )
+    except (FileNotFoundError, ValueError):  # ValueError: no whole numbers
+        return None
+    data = np.asarray(data)
+    n_arrays = int(data[0])
+    found, end = [], 1 + 3 * n_arrays
+    for is_real, n_rows, n_columns in data[1:end].reshape(n_arrays, 3).tolist():
+        part = data[end : end + n_rows * max(1, n_columns)]
+        end += len(part)
+        part = part.view(np.float64) if is_real else part
+        found.append(part.reshape(n_rows, n_columns) if n_columns else part)
+    return found
+
+
+def _write(arrays, target):
+    header = [len(arrays)]
+    for array in arrays:
+        header += [array.dtype.kind == "f", len(array), array.shape[1] if array.ndim > 1 else 0]
+    handle, name = tempfile.mkstemp(dir=target.parent)
+    try:
+        with open(handle, "wb") as file:
+            for array in (np.array(header, dtype=np.int64), *arrays):
+                file.write(np.ascontiguousarray(array).data)
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise
 
 
 def grow(way, min_samples, alpha, weights):
@@ -64,18 +112,17 @@ def grow(way, min_samples, alpha, weights):
     return core, tree, link(tree) if len(tree.edges) == len(core) - 1 else None
 
 
-# The functions that joblib calls: all but `key` and `min_cluster_size` is ignored there, for the key
-# says what it is.
+# What `memory` calls: a key comes with the arguments that it stands for; out go arrays.
 
 
-def _packed_growth(key, arguments):
+def _grown_tree(key, *, arguments):
     core, tree, linkage = grow(*arguments)
-    return _pack([core, *tree, *(linkage or ())])
+    return core, *tree, *(linkage or ())
 
 
-def _packed_condensed_tree(key, min_cluster_size, arguments):
+def _condensed_tree(key, min_cluster_size, *, arguments):
     linkage, X, weights = arguments
-    return _pack(condense(linkage, min_cluster_size, X, weights))
+    return tuple(condense(linkage, min_cluster_size, X, weights))
 
 
 class TreeMemory:
@@ -95,24 +142,22 @@ class TreeMemory:
     """
 
     def __init__(self, memory, arrays, parameters, n_jobs):
-        if isinstance(memory, str):
-            memory = joblib.Memory(memory, mmap_mode=MMAP_MODE, verbose=0)
-        self._memory = check_memory(memory)
+        self._memory = TreeFolder(memory) if isinstance(memory, str) else memory
         self._key = joblib.hash((__version__, fingerprint(arrays, n_jobs), parameters))
+
+    def _cached(self, function, *key, arguments):
+        return self._memory.cache(function, ignore=["arguments"])(*key, arguments=arguments)
 
     def grow(self, *arguments):
         """What `grow` returns for these arguments."""
-        cached = self._memory.cache(_packed_growth, ignore=["arguments"])
-        core, edges, lengths, *linkage = _unpack(*cached(self._key, arguments))
+        core, edges, lengths, *linkage = self._cached(_grown_tree, self._key, arguments=arguments)
         linkage = SingleLinkageTree(*linkage) if linkage else None
         return core, MinimumSpanningTree(edges, lengths), linkage
 
     def condense(self, linkage, min_cluster_size, X, weights):
-        """What `condense` returns; the first and the last two arguments follow from the key."""
-        cached = self._memory.cache(_packed_condensed_tree, ignore=["arguments"])
-        return CondensedTree(
-            *_unpack(*cached(self._key, int(min_cluster_size), (linkage, X, weights)))
-        )
+        """What `condense` returns for these arguments."""
+        key, arguments = (self._key, int(min_cluster_size)), (linkage, X, weights)
+        return CondensedTree(*self._cached(_condensed_tree, *key, arguments=arguments))
 
 
 def arrays_of(X, weights):

@@ -18,33 +18,42 @@ cdef enum:
     AHEAD = 24  # edges between the request for a label and its use
 
 
-def describe_rows(
+def label_rows(
     const intp_t[::1] cluster,  # IN (n,), of the condensed tree
     const double[::1] level,  # IN (n,), at which the row leaves it
     const intp_t[::1] label_below,  # IN (n_clusters,), label of the rows in each cluster, or -1
     double root_level,  # IN  rows have labels up to this level
+    int n_threads,
+    intp_t[::1] labels,  # OUT (n,)
+):
+    """Label of each row, -1 for noise."""
+    cdef intp_t n = cluster.shape[0], i
+    cdef bint every_level = isinf(root_level)
+    for i in prange(n, schedule="static", num_threads=n_threads, nogil=True):
+        labels[i] = label_below[cluster[i]] if every_level or level[i] <= root_level else -1
+
+
+def describe_rows(
+    const intp_t[::1] cluster,  # IN (n,), of the condensed tree
+    const double[::1] level,  # IN (n,), at which the row leaves it
+    const intp_t[::1] labels,  # IN (n,), -1 for noise
     const double[::1] death,  # IN (n_labels,), lowest level of the labelled clusters
     const double[::1] densest,  # IN (n_clusters,), lowest level in or below each cluster
     int n_threads,
-    intp_t[::1] labels,  # OUT (n,)
     double[::1] probabilities,  # OUT (n,)
     double[::1] scores,  # OUT (n,), GLOSH
 ):
-    """Label, strength of membership and outlier score of each row.
+    """Strength of membership and outlier score of each row.
 
     Strength: density at which the row leaves over the highest one of its cluster, at most 1; 0 for
     noise. Score: 1 - the same over the highest density in or below the cluster that it leaves.
     """
-    cdef intp_t n = cluster.shape[0], i, label
+    cdef intp_t n = cluster.shape[0], i
     cdef double peak
     for i in prange(n, schedule="static", num_threads=n_threads, nogil=True):
-        label = label_below[cluster[i]]
-        if level[i] > root_level:
-            label = -1
-        labels[i] = label
         probabilities[i] = 0.0
-        if label >= 0:
-            peak = 1.0 / death[label]
+        if labels[i] >= 0:
+            peak = 1.0 / death[labels[i]]
             probabilities[i] = min(1.0 / level[i], peak) / peak if peak > 0 else 1.0
         scores[i] = 0.0
         if not isinf(densest[cluster[i]]):
@@ -77,14 +86,17 @@ cdef void judge(const intp_t *edges, const double *weights, intp_t first, intp_t
             sem_prefetch(labels + edges[2 * (e + AHEAD) + 1], 1)
         a = labels[edges[2 * e]]
         b = labels[edges[2 * e + 1]]
+        # Most edges change nothing: comparing first spares them a wait for the last write.
         if a == b:
-            if a >= 0:
-                sparseness[a] = max(sparseness[a], weights[e])
+            if a >= 0 and weights[e] > sparseness[a]:
+                sparseness[a] = weights[e]
         elif a >= 0 and b >= 0:
-            separation[a] = min(separation[a], weights[e])
-            separation[b] = min(separation[b], weights[e])
-        elif a >= 0 or b >= 0:
-            to_noise[0] = min(to_noise[0], weights[e])
+            if weights[e] < separation[a]:
+                separation[a] = weights[e]
+            if weights[e] < separation[b]:
+                separation[b] = weights[e]
+        elif (a >= 0 or b >= 0) and weights[e] < to_noise[0]:
+            to_noise[0] = weights[e]
 
 
 def judge_edges(
