@@ -24,6 +24,7 @@ from ._records import import_networkx
 # Rows closer than this count as equal: density 1 / distance then stays finite, and so does its sum
 # over any number of rows. Real data are far from it.
 SMALLEST_LEVEL = 1e-280
+FEW = 16  # clusters of equal birth up to which comparing them pair by pair is fastest
 
 
 class SingleLinkageTree(NamedTuple):
@@ -204,8 +205,9 @@ def condense(linkage, min_cluster_size, X, weights=None):
     _condense.lift_lowest_rows(X, parent, lowest)
 
     # The kernel's numbers follow the binary dendrogram; content decides: birth, then lowest row.
-    order = np.zeros(k, dtype=np.intp)
-    order[1:] = 1 + np.lexsort((row_ranks(X, lowest[1:]), -birth[1:]))
+    order = np.arange(k)
+    if not _condense.order_clusters(X, birth, lowest, FEW, order):
+        order[1:] = 1 + np.lexsort((row_ranks(X, lowest[1:]), -birth[1:]))
     number = np.empty(k, dtype=np.intp)
     number[order] = np.arange(k)
     parent = np.where(parent >= 0, number[parent], -1)[order]

@@ -55,6 +55,32 @@ cdef inline bint is_large(const Record *item, intp_t child, intp_t n, double lev
     return child >= n or core[child] < level
 
 
+cdef inline bint hand_over(Record *one, Record *other, const Record *node, double level,
+                           double min_cluster_size, const double *birth, double *stability,
+                           double *death) noexcept nogil:
+    """The usual event, without branches on the data: a merge alone at its level, in which no more
+    than one child is large. False where both are."""
+    cdef bint big_one = one.value >= min_cluster_size, big_other = other.value >= min_cluster_size
+    cdef intp_t own = node.owner
+    cdef double rows = node.value
+    if own < 0:
+        one.owner = own
+        one.value = rows
+        other.owner = own
+        other.value = rows
+        return True
+    if big_one and big_other:
+        return False
+    rows -= (one.value if big_one else 0.0) + (other.value if big_other else 0.0)
+    stability[own] += (1.0 / level - 1.0 / birth[own]) * rows
+    death[own] = level
+    one.owner = own if big_one else ~own
+    one.value = one.value if big_one else level
+    other.owner = own if big_other else ~own
+    other.value = other.value if big_other else level
+    return True
+
+
 def condense(
     const intp_t[::1] left,  # IN (n - 1,)
     const intp_t[::1] right,  # IN (n - 1,)
@@ -90,6 +116,7 @@ def condense(
     """
     cdef intp_t m = left.shape[0], n = m + 1, n_clusters = 1, e, c, child, side, own
     cdef intp_t first, end = m
+    cdef int big
     cdef double level, rows
     cdef bint weighted = weight.shape[0] > 0
     cdef double[::1] record_space = np.empty((n + m) * sizeof(Record) // sizeof(double))
@@ -116,18 +143,28 @@ def condense(
             first = end - 1
             while first > 0 and max(distance[first - 1], smallest_level) == level:
                 first -= 1
+            if first == end - 1 and not weighted and hand_over(
+                &records[left[first]], &records[right[first]], &records[n + first], level,
+                min_cluster_size, &birth[0], &stability[0], &death[0]
+            ):
+                if first >= AHEAD:
+                    sem_prefetch(&records[left[first - AHEAD]], 1)
+                    sem_prefetch(&records[right[first - AHEAD]], 1)
+                end = first
+                continue
             for e in range(first, end):
-                n_big[e] = 0
-                big_rows[e] = 0.0
+                big = 0
+                rows = 0.0
                 for side in range(2):
                     child = left[e] if side == 0 else right[e]
                     if child >= n + first:
-                        n_big[e] += n_big[child - n]
-                        big_rows[e] += big_rows[child - n]
+                        big += n_big[child - n]
+                        rows += big_rows[child - n]
                     elif is_large(&records[child], child, n, level, min_cluster_size, core_of):
-                        n_big[e] += 1
-                        big_rows[e] += records[child].value
-                n_big[e] = min(<int> n_big[e], 2)
+                        big += 1
+                        rows += records[child].value
+                n_big[e] = min(big, 2)
+                big_rows[e] = rows
             for e in range(end - 1, first - 1, -1):
                 if e >= AHEAD:
                     sem_prefetch(&records[left[e - AHEAD]], 1)
@@ -279,6 +316,33 @@ def lift_lowest_rows(
             p = parent[c]
             if lowest[p] < 0 or row_is_lower(data, d, lowest[c], lowest[p]):
                 lowest[p] = lowest[c]
+
+
+def order_clusters(
+    const floating[:, ::1] X,  # IN (n, d)
+    const double[::1] birth,  # IN (n_clusters,), descending
+    const intp_t[::1] lowest,  # IN (n_clusters,)
+    intp_t longest,  # IN  clusters of equal birth that may be ordered pair by pair
+    intp_t[::1] order,  # IN and OUT (n_clusters,), as `condense` numbered them
+):
+    """Order clusters of equal birth but the root by their lowest row; False where there are more than `longest`."""
+    cdef intp_t n = birth.shape[0], d = X.shape[1], first = 1, c, at, moved
+    cdef bint few = True
+    cdef const floating *data = &X[0, 0] if d else NULL
+    with nogil:
+        for c in range(2, n):
+            if birth[c] != birth[first]:
+                first = c
+            if c - first >= longest:
+                few = False
+                break
+            moved = order[c]
+            at = c
+            while at > first and row_is_lower(data, d, lowest[moved], lowest[order[at - 1]]):
+                order[at] = order[at - 1]
+                at -= 1
+            order[at] = moved
+    return few
 
 
 # The passes below take clusters numbered so that a parent comes before its children.
