@@ -45,6 +45,7 @@ def order_clusters(
     longest: int,
     order: NDArray[np.intp],
 ) -> bool: ...
+def renumber(number: NDArray[np.intp], row_cluster: NDArray[np.intp]) -> None: ...
 def excess_of_mass(
     parent: NDArray[np.intp],
     stability: NDArray[np.float64],

@@ -212,8 +212,9 @@ def condense(linkage, min_cluster_size, X, weights=None):
     number[order] = np.arange(k)
     parent = np.where(parent >= 0, number[parent], -1)[order]
     cluster_size = cluster_size[order]
+    _condense.renumber(number, row_cluster)
     return CondensedTree(
-        number[row_cluster],
+        row_cluster,
         row_level,
         parent,
         birth[order],

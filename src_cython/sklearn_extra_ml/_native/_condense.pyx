@@ -81,6 +81,16 @@ cdef inline bint hand_over(Record *one, Record *other, const Record *node, doubl
     return True
 
 
+cdef intp_t longest_run(const double[::1] distance, double smallest) noexcept nogil:
+    """Most merges at one level."""
+    cdef intp_t e, first = 0, longest = 0
+    for e in range(distance.shape[0]):
+        if max(distance[e], smallest) != max(distance[first], smallest):
+            first = e
+        longest = max(longest, e - first + 1)
+    return longest
+
+
 def condense(
     const intp_t[::1] left,  # IN (n - 1,)
     const intp_t[::1] right,  # IN (n - 1,)
@@ -115,17 +125,15 @@ def condense(
     advance.
     """
     cdef intp_t m = left.shape[0], n = m + 1, n_clusters = 1, e, c, child, side, own
-    cdef intp_t first, end = m
+    cdef intp_t first, end = m, at, longest = longest_run(distance, smallest_level)
     cdef int big
     cdef double level, rows
     cdef bint weighted = weight.shape[0] > 0
     cdef double[::1] record_space = np.empty((n + m) * sizeof(Record) // sizeof(double))
-    cdef unsigned char[::1] n_big_space = np.empty(m, dtype=np.uint8)
-    cdef double[::1] big_rows_space = np.empty(m)
+    cdef int[::1] n_big = np.empty(longest, dtype=np.intc)  # large children of the event: 0, 1, 2+
+    cdef double[::1] big_rows = np.empty(longest)  # rows in them
     cdef Record *records = <Record *> &record_space[0]  # of rows, then of nodes
     cdef Record *item
-    cdef unsigned char *n_big = &n_big_space[0]  # large children of the event: 0, 1, or 2 for more
-    cdef double *big_rows = &big_rows_space[0]  # rows in them
     cdef const double *core_of = &core[0] if weighted else NULL
     with nogil:
         for e in range(n):
@@ -158,13 +166,13 @@ def condense(
                 for side in range(2):
                     child = left[e] if side == 0 else right[e]
                     if child >= n + first:
-                        big += n_big[child - n]
-                        rows += big_rows[child - n]
+                        big += n_big[child - n - first]
+                        rows += big_rows[child - n - first]
                     elif is_large(&records[child], child, n, level, min_cluster_size, core_of):
                         big += 1
                         rows += records[child].value
-                n_big[e] = min(big, 2)
-                big_rows[e] = rows
+                n_big[e - first] = min(big, 2)
+                big_rows[e - first] = rows
             for e in range(end - 1, first - 1, -1):
                 if e >= AHEAD:
                     sem_prefetch(&records[left[e - AHEAD]], 1)
@@ -176,10 +184,11 @@ def condense(
                         item.owner = own
                         item.value = records[n + e].value
                     continue
-                if not n_big[e] & ABSORBED:
+                at = e - first
+                if not n_big[at] & ABSORBED:
                     rows = records[n + e].value
-                    if n_big[e] == 1:
-                        rows -= big_rows[e]
+                    if n_big[at] == 1:
+                        rows -= big_rows[at]
                     stability[own] += (1.0 / level - 1.0 / birth[own]) * rows
                     death[own] = level
                 for side in range(2):
@@ -187,13 +196,13 @@ def condense(
                     item = &records[child]
                     if child >= n + first:
                         item.owner = own
-                        n_big[child - n] = n_big[e] | ABSORBED
+                        n_big[child - n - first] = n_big[at] | ABSORBED
                     elif not is_large(item, child, n, level, min_cluster_size, core_of):
                         item.owner = ~own
                         item.value = level
                     else:
                         c = own
-                        if n_big[e] & ~ABSORBED == 2:
+                        if n_big[at] & ~ABSORBED == 2:
                             c = n_clusters
                             n_clusters += 1
                             parent[c] = own
@@ -343,6 +352,17 @@ def order_clusters(
                 at -= 1
             order[at] = moved
     return few
+
+
+def renumber(
+    const intp_t[::1] number,  # IN (n_clusters,)
+    intp_t[::1] row_cluster,  # IN and OUT (n,)
+):
+    """Replace each cluster by its number."""
+    cdef intp_t i
+    with nogil:
+        for i in range(row_cluster.shape[0]):
+            row_cluster[i] = number[row_cluster[i]]
 
 
 # The passes below take clusters numbered so that a parent comes before its children.
