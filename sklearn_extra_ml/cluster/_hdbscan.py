@@ -1,5 +1,6 @@
 """HDBSCAN: density-based clustering over all density levels at once."""
 
+import inspect
 import warnings
 from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
@@ -577,3 +578,6 @@ class HDBSCAN(
 # always be there; so their availability is declared afterwards.
 HDBSCAN.transform = available_if(has_rows)(HDBSCAN.transform)
 HDBSCAN.fit_transform = available_if(has_rows)(HDBSCAN.fit_transform)
+
+# scikit-learn asks for it four times and more for every setting of a search.
+HDBSCAN.__init__.__signature__ = inspect.signature(HDBSCAN.__init__)

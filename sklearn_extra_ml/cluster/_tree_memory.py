@@ -8,7 +8,7 @@ array; in a folder that is a file, which is mapped into memory rather than read.
 
 import hashlib
 import os
-import tempfile
+import threading
 from pathlib import Path
 
 import joblib
@@ -71,38 +71,43 @@ class TreeFolder:
 def _read(target):
     """Return the arrays in a file, None where there is none or a damaged one."""
     try:
-        # A mapped file cannot be removed on Windows.
-        data = (
-            np.memmap(target, np.int64, "r")
-            if os.name == "posix"
-            else np.fromfile(target, np.int64)
-        )
+        if os.name == "posix":
+            data = np.asarray(np.memmap(target, np.int64, "r"))
+        else:  # a mapped file could not be removed
+            data = np.fromfile(target, np.int64)
     except (FileNotFoundError, ValueError):  # ValueError: no whole numbers
         return None
-    data = np.asarray(data)
-    n_arrays = int(data[0])
+    n_arrays = int(data[0]) if len(data) else 0
     found, end = [], 1 + 3 * n_arrays
+    if not n_arrays or len(data) < end:
+        return None
     for is_real, n_rows, n_columns in data[1:end].reshape(n_arrays, 3).tolist():
         part = data[end : end + n_rows * max(1, n_columns)]
-        end += len(part)
-        part = part.view(np.float64) if is_real else part
-        found.append(part.reshape(n_rows, n_columns) if n_columns else part)
-    return found
+        end += n_rows * max(1, n_columns)
+        found.append(part.view(np.float64) if is_real else part)
+        if n_columns and end <= len(data):
+            found[-1] = found[-1].reshape(n_rows, n_columns)
+    return found if end == len(data) else None
 
 
 def _write(arrays, target):
     header = [len(arrays)]
     for array in arrays:
         header += [array.dtype.kind == "f", len(array), array.shape[1] if array.ndim > 1 else 0]
-    handle, name = tempfile.mkstemp(dir=target.parent)
+    incomplete = f"{target}.{os.getpid()}.{threading.get_ident()}"
     try:
-        with open(handle, "wb") as file:
+        with open(incomplete, "wb", buffering=0) as file:
             for array in (np.array(header, dtype=np.int64), *arrays):
-                file.write(np.ascontiguousarray(array).data)
-        os.replace(name, target)
+                _write_all(file, np.ascontiguousarray(array).ravel().view(np.uint8).data)
+        os.replace(incomplete, target)
     except BaseException:
-        os.unlink(name)
+        Path(incomplete).unlink(missing_ok=True)
         raise
+
+
+def _write_all(file, data):
+    while len(data):
+        data = data[file.write(data) :]
 
 
 def grow(way, min_samples, alpha, weights):
