@@ -169,7 +169,7 @@ class HierarchyMixin:
         X, rows = self._check_rows(X, reset=False)
         located, n_clusters = self._locate(X, rows), len(self.selected_clusters_)
         shape, top_k = (X.shape[0], n_clusters), min(top_k, n_clusters)
-        if top_k == 0 or len(rows.finite) == 0:
+        if top_k == 0 or rows.n_finite == 0:
             return sparse.csr_array(shape)
         queries = self._embed(self._as_fitted(X, rows))
         level, label = nearest_clusters(
@@ -370,7 +370,7 @@ class HierarchyMixin:
     def _locate(self, X, rows):
         """Find where rows sit in the fitted hierarchy; return their `FlatClusters`."""
         cluster, level = np.zeros(X.shape[0], dtype=np.intp), np.full(X.shape[0], np.inf)
-        if len(rows.finite):
+        if rows.n_finite:
             places = self._places_of(self._embed(self._as_fitted(X, rows)))
             cluster[rows.finite], level[rows.finite] = self._place(places)
         return self._flat_clusters(cluster, level, rows)

@@ -7,6 +7,7 @@ array; in a folder that is a file, which is mapped into memory rather than read.
 """
 
 import hashlib
+import mmap
 import os
 import threading
 from pathlib import Path
@@ -27,12 +28,12 @@ _KEYS = np.frombuffer(
 ).reshape(2, -1)
 
 
-def fingerprint(arrays, n_jobs=None):
-    """Return a string that differs for arrays of other type, shape or content.
+def fingerprint(arrays, n_jobs=None, words=""):
+    """Return a string that differs for other `words` and arrays of other type, shape or content.
 
     Two given lists of arrays share it with probability 2^-128, unless somebody made them to.
     """
-    state = hashlib.sha256(repr([(a.shape, a.dtype.str) for a in arrays]).encode())
+    state = hashlib.sha256(repr((words, [(a.shape, a.dtype.str) for a in arrays])).encode())
     for array in arrays:
         data = np.ascontiguousarray(array).ravel().view(np.uint8)
         sums = np.empty((-(-len(data) // _fingerprint.BLOCK), 4), dtype=np.uint64)
@@ -71,11 +72,13 @@ class TreeFolder:
 def _read(target):
     """Return the arrays in a file, None where there is none or a damaged one."""
     try:
-        if os.name == "posix":
-            data = np.asarray(np.memmap(target, np.int64, "r"))
-        else:  # a mapped file could not be removed
-            data = np.fromfile(target, np.int64)
-    except (FileNotFoundError, ValueError):  # ValueError: no whole numbers
+        with open(target, "rb", buffering=0) as file:
+            if os.name == "posix":
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            else:  # a mapped file could not be removed
+                data = file.readall()
+        data = np.frombuffer(data, np.int64)
+    except (FileNotFoundError, ValueError):  # ValueError: empty, or no whole numbers
         return None
     n_arrays = int(data[0]) if len(data) else 0
     found, end = [], 1 + 3 * n_arrays
@@ -148,7 +151,10 @@ class TreeMemory:
 
     def __init__(self, memory, arrays, parameters, n_jobs):
         self._memory = TreeFolder(memory) if isinstance(memory, str) else memory
-        self._key = joblib.hash((__version__, fingerprint(arrays, n_jobs), parameters))
+        plain = all(p is None or isinstance(p, str | int | float) for p in parameters)
+        # joblib takes as long for these few words as for all the rows
+        words = repr(parameters) if plain else joblib.hash(parameters)
+        self._key = fingerprint(arrays, n_jobs, f"{__version__} {words}")
 
     def _cached(self, function, *key, arguments):
         return self._memory.cache(function, ignore=["arguments"])(*key, arguments=arguments)

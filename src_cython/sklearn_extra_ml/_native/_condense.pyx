@@ -81,16 +81,6 @@ cdef inline bint hand_over(Record *one, Record *other, const Record *node, doubl
     return True
 
 
-cdef intp_t longest_run(const double[::1] distance, double smallest) noexcept nogil:
-    """Most merges at one level."""
-    cdef intp_t e, first = 0, longest = 0
-    for e in range(distance.shape[0]):
-        if max(distance[e], smallest) != max(distance[first], smallest):
-            first = e
-        longest = max(longest, e - first + 1)
-    return longest
-
-
 def condense(
     const intp_t[::1] left,  # IN (n - 1,)
     const intp_t[::1] right,  # IN (n - 1,)
@@ -125,13 +115,14 @@ def condense(
     advance.
     """
     cdef intp_t m = left.shape[0], n = m + 1, n_clusters = 1, e, c, child, side, own
-    cdef intp_t first, end = m, at, longest = longest_run(distance, smallest_level)
+    cdef intp_t first, end = m, at
     cdef int big
     cdef double level, rows
     cdef bint weighted = weight.shape[0] > 0
     cdef double[::1] record_space = np.empty((n + m) * sizeof(Record) // sizeof(double))
-    cdef int[::1] n_big = np.empty(longest, dtype=np.intc)  # large children of the event: 0, 1, 2+
-    cdef double[::1] big_rows = np.empty(longest)  # rows in them
+    # Of the events of one run; no more of these is touched than the longest run is long.
+    cdef int[::1] n_big = np.empty(m, dtype=np.intc)  # large children: 0, 1, or 2 for more
+    cdef double[::1] big_rows = np.empty(m)  # rows in them
     cdef Record *records = <Record *> &record_space[0]  # of rows, then of nodes
     cdef Record *item
     cdef const double *core_of = &core[0] if weighted else NULL
