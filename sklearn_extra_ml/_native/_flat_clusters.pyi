@@ -12,7 +12,8 @@ def label_rows(
 def describe_rows(
     cluster: NDArray[np.intp],
     level: NDArray[np.float64],
-    labels: NDArray[np.intp],
+    label_below: NDArray[np.intp],
+    root_level: float,
     death: NDArray[np.float64],
     densest: NDArray[np.float64],
     n_threads: int,

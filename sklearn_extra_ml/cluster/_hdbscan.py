@@ -135,9 +135,11 @@ class HDBSCAN(
         finds.
 
     memory : str or object with the joblib.Memory interface, default=None
-        Where spanning trees are kept: fits of the same rows that differ in the selection only
-        (`min_cluster_size` with `min_samples` set, `n_clusters`, `cluster_selection_*`, ...) then
-        build one, as in a grid search. A string is a folder. See also :meth:`recluster`.
+        Where spanning trees are kept, and condensed trees for each `min_cluster_size`: fits of the
+        same rows that differ in the selection only (`min_cluster_size` with `min_samples` set,
+        `n_clusters`, `cluster_selection_*`, ...) then build one, as in a grid search. A string is a
+        folder; its files take 64 bytes a row, and 16 for each `min_cluster_size`, are mapped into
+        memory, and are yours to remove. See also :meth:`recluster`.
 
     Attributes
     ----------

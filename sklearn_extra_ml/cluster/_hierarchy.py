@@ -322,7 +322,7 @@ class HierarchyMixin:
             cluster, level = cluster.copy(), level.copy()
             cluster[self._rows.idle], level[self._rows.idle] = self._place(self._idle_places)
         self._flat = self._flat_clusters(cluster, level, self._rows)
-        self.labels_ = self._flat.labels
+        self.labels_ = self._flat.new_labels()
         self._n_features_out = len(self.selected_clusters_)
 
     def _flat_clusters(self, cluster, level, rows):

@@ -180,6 +180,10 @@ class FlatClusters:
     @cached_property
     def labels(self):
         """-1 for noise."""
+        return self.new_labels()
+
+    def new_labels(self):
+        """Labels in an array that nothing here depends on."""
         labels = np.empty(len(self._cluster), dtype=np.intp)
         _flat_clusters.label_rows(
             self._cluster, self._level, self._selection.label_below, self._selection.root_level,
@@ -190,14 +194,12 @@ class FlatClusters:
     @cached_property
     def _description(self):
         tree = self._tree
-        densest, (probabilities, scores) = (
-            np.empty(len(tree.parent)),
-            (np.empty(len(self._cluster)) for _ in range(2)),
-        )
+        densest = np.empty(len(tree.parent))
+        probabilities, scores = (np.empty(len(self._cluster)) for _ in range(2))
         _condense.densest_levels(tree.parent, tree.death, densest)
         _flat_clusters.describe_rows(
-            self._cluster, self._level, self.labels, tree.death[self._selection.clusters], densest,
-            self._n_threads, probabilities, scores,
+            self._cluster, self._level, self._selection.label_below, self._selection.root_level,
+            tree.death[self._selection.clusters], densest, self._n_threads, probabilities, scores,
         )  # fmt: skip
         return self._marked(probabilities, 0.0, np.nan), self._marked(scores, 1.0, np.nan)
 

@@ -198,3 +198,12 @@ def test_what_is_asked_for_later_is_computed_once(rng):
     model = HDBSCAN().fit(blobs(rng, 100, 2))
     for name in (*FITTED, "exemplar_indices_"):
         assert getattr(model, name) is getattr(model, name)
+
+
+def test_labels_changed_by_the_caller_change_nothing_that_is_computed_later(rng):
+    X = blobs(rng, 200, 2)
+    expected, model = HDBSCAN().fit(X), HDBSCAN().fit(X)
+    model.labels_[model.labels_ < 0] = 10**9
+    for name in ("probabilities_", "outlier_scores_", "cluster_persistence_"):
+        np.testing.assert_array_equal(getattr(model, name), getattr(expected, name))
+    assert -1 <= model.relative_validity_ <= 1

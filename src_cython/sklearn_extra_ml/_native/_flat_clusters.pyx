@@ -1,6 +1,7 @@
 """What a choice of clusters means for the rows, and how well a spanning tree says they are apart.
 
-Every loop reads its rows or edges once. Threads take stretches of equal length; what they gather are
+Every loop reads its rows or edges once. Labels may have been changed by whoever has the model, so
+those that no cluster has count for nothing. Threads take stretches of equal length; what they gather are
 counts, exact sums, largest and smallest numbers, which come out the same in any order.
 """
 
@@ -36,7 +37,8 @@ def label_rows(
 def describe_rows(
     const intp_t[::1] cluster,  # IN (n,), of the condensed tree
     const double[::1] level,  # IN (n,), at which the row leaves it
-    const intp_t[::1] labels,  # IN (n,), -1 for noise
+    const intp_t[::1] label_below,  # IN (n_clusters,), label of the rows in each cluster, or -1
+    double root_level,  # IN  rows have labels up to this level
     const double[::1] death,  # IN (n_labels,), lowest level of the labelled clusters
     const double[::1] densest,  # IN (n_clusters,), lowest level in or below each cluster
     int n_threads,
@@ -48,12 +50,13 @@ def describe_rows(
     Strength: density at which the row leaves over the highest one of its cluster, at most 1; 0 for
     noise. Score: 1 - the same over the highest density in or below the cluster that it leaves.
     """
-    cdef intp_t n = cluster.shape[0], i
+    cdef intp_t n = cluster.shape[0], i, label
     cdef double peak
     for i in prange(n, schedule="static", num_threads=n_threads, nogil=True):
+        label = label_below[cluster[i]]
         probabilities[i] = 0.0
-        if labels[i] >= 0:
-            peak = 1.0 / death[labels[i]]
+        if label >= 0 and level[i] <= root_level:
+            peak = 1.0 / death[label]
             probabilities[i] = min(1.0 / level[i], peak) / peak if peak > 0 else 1.0
         scores[i] = 0.0
         if not isinf(densest[cluster[i]]):
@@ -72,13 +75,13 @@ def label_sizes(
         for i in range(size.shape[0]):
             size[i] = 0.0
         for i in range(labels.shape[0]):
-            if labels[i] >= 0:
+            if 0 <= labels[i] < size.shape[0]:
                 size[labels[i]] += weight[i] if weighted else 1.0
 
 
 cdef void judge(const intp_t *edges, const double *weights, intp_t first, intp_t last,
-                intp_t n_edges, const intp_t *labels, double *sparseness, double *separation,
-                double *to_noise) noexcept nogil:
+                intp_t n_edges, const intp_t *labels, intp_t n_labels, double *sparseness,
+                double *separation, double *to_noise) noexcept nogil:
     cdef intp_t e, a, b
     for e in range(first, last):
         if e + AHEAD < n_edges:
@@ -86,6 +89,8 @@ cdef void judge(const intp_t *edges, const double *weights, intp_t first, intp_t
             sem_prefetch(labels + edges[2 * (e + AHEAD) + 1], 1)
         a = labels[edges[2 * e]]
         b = labels[edges[2 * e + 1]]
+        if a >= n_labels or b >= n_labels:
+            continue
         # Most edges change nothing: comparing first spares them a wait for the last write.
         if a == b:
             if a >= 0 and weights[e] > sparseness[a]:
@@ -116,8 +121,8 @@ def judge_edges(
         return INFINITY
     for thread in prange(n_threads, schedule="static", num_threads=n_threads, nogil=True):
         judge(&edges[0, 0], &weights[0], n_edges * thread // n_threads,
-              n_edges * (thread + 1) // n_threads, n_edges, &labels[0], &heaviest[thread, 0],
-              &lightest[thread, 0], &to_noise[thread])
+              n_edges * (thread + 1) // n_threads, n_edges, &labels[0], n_labels,
+              &heaviest[thread, 0], &lightest[thread, 0], &to_noise[thread])
     for c in range(n_labels):
         sparseness[c] = 0.0
         separation[c] = INFINITY
