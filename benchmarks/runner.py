@@ -47,7 +47,8 @@ class Case:
     contenders: dict[str, Callable]
     quality: Callable[[dict, object], dict]
     repeats: int = 5  # 0: the first run is the measurement
-    peer_repeats: int | None = None  # of all but ours, for peers that take minutes; None: as ours
+    # Of all but ours, for peers that take minutes, or of those named; None: as ours.
+    peer_repeats: int | dict[str, int] | None = None
     timeout: float = 600.0
     note: str = ""
 
@@ -152,7 +153,9 @@ def run_module(name, text, repeats, update):
         records, reference = {}, None
         for contender in case.contenders:
             usual = case.repeats
-            if contender != OURS and case.peer_repeats is not None:
+            if isinstance(case.peer_repeats, dict):
+                usual = case.peer_repeats.get(contender, usual)
+            elif contender != OURS and case.peer_repeats is not None:
                 usual = case.peer_repeats
             record = measure(module.__name__, case, contender, repeats or usual)
             if contender == OURS and "error" not in record:

@@ -19,7 +19,9 @@ def digest(estimator, X, y, query=None):
     if "random_state" in estimator.get_params():
         estimator.set_params(random_state=0)
     estimator.fit(X, y)
-    found = {name: v for name, v in vars(estimator).items() if isinstance(v, np.ndarray | float)}
+    names = {*vars(estimator), *(n for n in dir(type(estimator)) if n[0] != "_" and n[-1] == "_")}
+    found = {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
+    found = {name: v for name, v in found.items() if isinstance(v, np.ndarray | float)}
     found.pop("feature_names_in_", None)
     for method in ("predict", "transform"):
         if hasattr(estimator, method):

@@ -12,8 +12,9 @@ def weighted_sizes(
 def condense(
     left: NDArray[np.intp],
     right: NDArray[np.intp],
-    size: NDArray[np.float64],
-    level: NDArray[np.float64],
+    size: NDArray[np.intp] | NDArray[np.float64],
+    distance: NDArray[np.float64],
+    smallest_level: float,
     weight: NDArray[np.float64],
     core: NDArray[np.float64],
     min_cluster_size: float,
@@ -37,6 +38,14 @@ def lowest_rows(X: NDArray[Any], group: NDArray[np.intp], lowest: NDArray[np.int
 def lift_lowest_rows(
     X: NDArray[Any], parent: NDArray[np.intp], lowest: NDArray[np.intp]
 ) -> None: ...
+def order_clusters(
+    X: NDArray[Any],
+    birth: NDArray[np.float64],
+    lowest: NDArray[np.intp],
+    longest: int,
+    order: NDArray[np.intp],
+) -> bool: ...
+def renumber(number: NDArray[np.intp], row_cluster: NDArray[np.intp]) -> None: ...
 def excess_of_mass(
     parent: NDArray[np.intp],
     stability: NDArray[np.float64],

@@ -24,6 +24,7 @@ from ._records import import_networkx
 # Rows closer than this count as equal: density 1 / distance then stays finite, and so does its sum
 # over any number of rows. Real data are far from it.
 SMALLEST_LEVEL = 1e-280
+FEW = 16  # clusters of equal birth up to which comparing them pair by pair is fastest
 
 
 class SingleLinkageTree(NamedTuple):
@@ -184,19 +185,19 @@ def condense(linkage, min_cluster_size, X, weights=None):
     """
     m = len(linkage.left)
     n = m + 1
-    level = np.maximum(linkage.distance, SMALLEST_LEVEL)
-    size, weight, core, least = linkage.size.astype(np.float64), np.empty(0), np.empty(0), 0.0
+    size, weight, core, least = linkage.size, np.empty(0), np.empty(0), 0.0
     if weights is not None:
         weight, core = weights.values, np.maximum(weights.core, SMALLEST_LEVEL)
-        least = weights.slack
+        size, least = np.empty(m), weights.slack
         _condense.weighted_sizes(linkage.left, linkage.right, weight, size)
     capacity = int(min(2 * n, 2 * size[-1] / min_cluster_size)) + 2
     row_cluster, row_level = np.empty(n, dtype=np.intp), np.empty(n)
     parent = np.empty(capacity, dtype=np.intp)
     birth, death, cluster_size, stability = (np.empty(capacity) for _ in range(4))
     k = _condense.condense(
-        linkage.left, linkage.right, size, level, weight, core, min_cluster_size * (1.0 - least),
-        row_cluster, row_level, parent, birth, death, cluster_size, stability,
+        linkage.left, linkage.right, size, linkage.distance, SMALLEST_LEVEL, weight, core,
+        min_cluster_size * (1.0 - least), row_cluster, row_level, parent, birth, death,
+        cluster_size, stability,
     )  # fmt: skip
     parent, birth = parent[:k], birth[:k]
     lowest = np.empty(k, dtype=np.intp)
@@ -204,14 +205,16 @@ def condense(linkage, min_cluster_size, X, weights=None):
     _condense.lift_lowest_rows(X, parent, lowest)
 
     # The kernel's numbers follow the binary dendrogram; content decides: birth, then lowest row.
-    order = np.zeros(k, dtype=np.intp)
-    order[1:] = 1 + np.lexsort((row_ranks(X, lowest[1:]), -birth[1:]))
+    order = np.arange(k)
+    if not _condense.order_clusters(X, birth, lowest, FEW, order):
+        order[1:] = 1 + np.lexsort((row_ranks(X, lowest[1:]), -birth[1:]))
     number = np.empty(k, dtype=np.intp)
     number[order] = np.arange(k)
     parent = np.where(parent >= 0, number[parent], -1)[order]
     cluster_size = cluster_size[order]
+    _condense.renumber(number, row_cluster)
     return CondensedTree(
-        number[row_cluster],
+        row_cluster,
         row_level,
         parent,
         birth[order],

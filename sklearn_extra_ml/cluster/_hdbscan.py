@@ -1,5 +1,6 @@
 """HDBSCAN: density-based clustering over all density levels at once."""
 
+import inspect
 import warnings
 from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
@@ -14,7 +15,7 @@ from sklearn.base import (
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._core._all_pairs import AllPairs
 from .._core._distances import (
@@ -32,7 +33,7 @@ from .._core._validation import (
     has_callbacks,
 )
 from ._attachment import ReachabilitySearch
-from ._condensed_tree import link
+from ._condensed_tree import condense, link
 from ._hdbscan_input import MeasurableRows, check_parameters, check_sparse_indices, read_weights
 from ._hierarchy import HierarchyMixin, has_rows
 from ._row_weights import RowWeights, needed_weight
@@ -42,9 +43,8 @@ from ._spanning_tree import (
     IndexedRows,
     MinimumSpanningTree,
     complete_tree,
-    digest,
-    grow,
 )
+from ._tree_memory import TreeMemory, arrays_of
 
 
 class HDBSCAN(
@@ -135,9 +135,11 @@ class HDBSCAN(
         finds.
 
     memory : str or object with the joblib.Memory interface, default=None
-        Where spanning trees are kept: fits of the same rows that differ in the selection only
-        (`min_cluster_size` with `min_samples` set, `n_clusters`, `cluster_selection_*`, ...) then
-        build one, as in a grid search. A string is a folder. See also :meth:`recluster`.
+        Where spanning trees are kept, and condensed trees for each `min_cluster_size`: fits of the
+        same rows that differ in the selection only (`min_cluster_size` with `min_samples` set,
+        `n_clusters`, `cluster_selection_*`, ...) then build one, as in a grid search. A string is a
+        folder; its files take 64 bytes a row, and 16 for each `min_cluster_size`, are mapped into
+        memory, and are yours to remove. See also :meth:`recluster`.
 
     Attributes
     ----------
@@ -330,22 +332,24 @@ class HDBSCAN(
         min_samples = check_parameters(self, X, rows, weights)
         with self._task(X, y) as stage:
             way, search, self._content = self._way_to_tree(X, rows)
-            grown = self._grow(way, X, rows, min_samples, weights, stage)
-            core, edges, lengths, linkage = grown
+            kept = self._tree_memory(X, min_samples, weights)
+            core, grown, linkage = self._grow(way, rows, min_samples, weights, kept, stage)
             with stage("linkage"):
-                edges = edges if rows.all_finite else rows.finite[edges]
-                self.minimum_spanning_tree_ = MinimumSpanningTree(edges, lengths)
+                edges = grown.edges if rows.all_finite else rows.finite[grown.edges]
+                self.minimum_spanning_tree_ = MinimumSpanningTree(edges, grown.weights)
                 if linkage is None or not rows.all_finite:
                     linkage = link(self._joined_tree(len(rows.missing)))
                 self.single_linkage_tree_ = linkage
             with stage("condensed tree"):
                 self._rows, self._min_samples = rows, min_samples
-                self.core_distances_ = self._mark_rows(np.empty(X.shape[0]), np.inf, np.nan)
-                self.core_distances_[rows.finite] = core
+                self.core_distances_ = core
+                if not rows.all_finite:
+                    self.core_distances_ = np.where(rows.missing, np.nan, np.inf)
+                    self.core_distances_[rows.finite] = core
                 fitted_weights = None if weights is None else weights[rows.finite]
                 self._search = search and search(core, min_samples, self.alpha, fitted_weights)
                 self._place_idle_rows(X, rows, weights)
-                self._find_clusters()
+                self._find_clusters(condense if kept is None else kept.condense)
         if self.store_centers is not None:
             self._store_centers(X, rows)
         return self
@@ -467,20 +471,24 @@ class HDBSCAN(
 
         return way, search, np.ascontiguousarray(content)
 
-    def _grow(self, way, X, rows, min_samples, weights, stage):
-        """What `grow` returns, from `memory` if it is there; without one the dendrogram is None."""
+    def _tree_memory(self, X, min_samples, weights):
+        """The `TreeMemory` of these rows, None without `memory`."""
+        if self.memory is None:
+            return None
+        way = (self.metric, self.metric_params, self.algorithm == "brute", min_samples, self.alpha)
+        return TreeMemory(self.memory, arrays_of(X, weights), way, self.n_jobs)
+
+    def _grow(self, way, rows, min_samples, weights, kept, stage):
+        """What `grow` returns, from `kept` if it is there; without one the dendrogram is None."""
         if weights is not None:
             weights = weights[rows.finite]
-        if self.memory is None:
-            with stage("core distances"):
-                core = way.core_distances(min_samples, weights, needed_weight(min_samples))
-            with stage("spanning tree"):
-                return core, *way.spanning_tree(core, self.alpha), None
-        measured = X if rows.all_finite else X[rows.finite]
-        metric = (self.metric, self.metric_params, self.algorithm == "brute")
-        cached = check_memory(self.memory).cache(grow, ignore=["way"])
-        with stage("core distances"), stage("spanning tree"):
-            return cached(digest(measured), metric, min_samples, self.alpha, weights, way)
+        if kept is not None:
+            with stage("core distances"), stage("spanning tree"):
+                return kept.grow(way, min_samples, self.alpha, weights)
+        with stage("core distances"):
+            core = way.core_distances(min_samples, weights, needed_weight(min_samples))
+        with stage("spanning tree"):
+            return core, MinimumSpanningTree(*way.spanning_tree(core, self.alpha)), None
 
     def _place_idle_rows(self, X, rows, weights):
         """Keep what the selection needs to know of weights, and where rows without weight belong."""
@@ -572,3 +580,6 @@ class HDBSCAN(
 # always be there; so their availability is declared afterwards.
 HDBSCAN.transform = available_if(has_rows)(HDBSCAN.transform)
 HDBSCAN.fit_transform = available_if(has_rows)(HDBSCAN.fit_transform)
+
+# scikit-learn asks for it four times and more for every setting of a search.
+HDBSCAN.__init__.__signature__ = inspect.signature(HDBSCAN.__init__)

@@ -1,6 +1,6 @@
 """What HDBSCAN accepts: rows that can be measured, fitting parameters, proper distances."""
 
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -10,39 +10,49 @@ from .._core._validation import bad_value, check_sample_weight
 from ._row_weights import SLACK, summable
 
 
-class MeasurableRows(NamedTuple):
+class MeasurableRows:
     """Which rows of the input can be measured.
 
     Attributes
     ----------
-    finite : ndarray of shape (n_finite,)
-        Indices of the rows that can.
-
     infinite, missing : ndarray of shape (n_samples,)
         Masks of those with infinite and with missing entries; the latter win where both are.
+
+    n_finite : int
+        Number of the rows that can be measured and weigh something.
 
     idle : ndarray of shape (n_idle,)
         Indices of rows that could be measured, but weigh nothing: they are placed after the fit.
     """
 
-    finite: np.ndarray
-    infinite: np.ndarray
-    missing: np.ndarray
-    idle: np.ndarray = np.empty(0, dtype=np.intp)
+    def __init__(self, infinite, missing, n_finite, idle=()):
+        self.infinite, self.missing = infinite, missing
+        self.n_finite, self.idle = n_finite, np.asarray(idle, dtype=np.intp)
+
+    @cached_property
+    def finite(self):
+        """Indices of the `n_finite` rows."""
+        taking_part = ~(self.infinite | self.missing)
+        taking_part[self.idle] = False
+        return np.flatnonzero(taking_part)
 
     def without(self, is_idle):
         """The same without the rows of the mask `is_idle`."""
-        idle = is_idle[self.finite]
-        return self._replace(finite=self.finite[~idle], idle=self.finite[idle])
+        idle = self.finite[is_idle[self.finite]]
+        return MeasurableRows(self.infinite, self.missing, self.n_finite - len(idle), idle)
 
     @property
     def all_finite(self):
-        return len(self.finite) == len(self.missing)
+        return self.n_finite == len(self.missing)
+
+    @property
+    def all_measurable(self):
+        return self.n_finite + len(self.idle) == len(self.missing)
 
     @classmethod
     def all_of(cls, X):
         no_row = np.zeros(X.shape[0], dtype=bool)
-        return cls(np.arange(X.shape[0]), no_row, no_row)
+        return cls(no_row, no_row, X.shape[0])
 
     @classmethod
     def of(cls, X):
@@ -51,7 +61,8 @@ class MeasurableRows(NamedTuple):
             if np.isfinite(np.sum(values)):  # cheap, and nearly always enough
                 return cls.all_of(X)
         missing, infinite = _rows_with(np.isnan, X), _rows_with(np.isinf, X)
-        return cls(np.flatnonzero(~(missing | infinite)), infinite & ~missing, missing)
+        infinite &= ~missing
+        return cls(infinite, missing, X.shape[0] - int(np.sum(infinite | missing)))
 
 
 def _rows_with(test, X):
@@ -71,7 +82,7 @@ def check_parameters(estimator, X, rows, weights=None):
     name, size = "min_samples", estimator.min_samples
     if size is None:
         name, size = "min_cluster_size", estimator.min_cluster_size
-    n = len(rows.finite)
+    n = rows.n_finite
     if estimator.metric == "precomputed" and estimator.store_centers is not None:
         raise bad_value(
             "store_centers",

@@ -14,18 +14,16 @@ from ._condensed_tree import SMALLEST_LEVEL, condense, cut, simplify
 from ._hdbscan_input import check_epsilons
 from ._membership import nearest_clusters
 from ._selection import (
+    INFINITE,
+    MISSING,
+    FlatClusters,
     Rule,
     attach,
-    exemplars_of,
-    labels_of,
-    outlier_scores_of,
-    persistences_of,
-    probabilities_of,
     relative_validity,
     select,
+    sizes_of,
 )
 
-INFINITE, MISSING = -2, -3  # labels of rows with infinite and with missing entries
 _SELECTION_PARAMETERS = {
     "allow_single_cluster",
     "cluster_selection_epsilon",
@@ -56,14 +54,6 @@ class _Places(NamedTuple):
 
     fitted: np.ndarray  # index of the fitted row that each equals or joins
     level: np.ndarray  # at which it joins, NaN for rows that equal a fitted one
-
-
-class _Located(NamedTuple):
-    """Where rows sit in the fitted hierarchy."""
-
-    cluster: np.ndarray  # of the condensed tree
-    level: np.ndarray  # at which the row leaves it
-    labels: np.ndarray
 
 
 def has_rows(estimator):
@@ -179,7 +169,7 @@ class HierarchyMixin:
         X, rows = self._check_rows(X, reset=False)
         located, n_clusters = self._locate(X, rows), len(self.selected_clusters_)
         shape, top_k = (X.shape[0], n_clusters), min(top_k, n_clusters)
-        if top_k == 0 or len(rows.finite) == 0:
+        if top_k == 0 or rows.n_finite == 0:
             return sparse.csr_array(shape)
         queries = self._embed(self._as_fitted(X, rows))
         level, label = nearest_clusters(
@@ -213,11 +203,7 @@ class HierarchyMixin:
             In [0, 1]: 1 for infinite rows, NaN for missing ones.
         """
         check_is_fitted(self)
-        X, rows = self._check_rows(X, reset=False)
-        located = self._locate(X, rows)
-        scores = outlier_scores_of(self.condensed_tree_, located.cluster, located.level)
-        scores[rows.infinite], scores[rows.missing] = 1.0, np.nan
-        return scores
+        return self._locate(*self._check_rows(X, reset=False)).scores
 
     @available_if(has_rows)
     def score(self, X, y=None):
@@ -264,18 +250,42 @@ class HierarchyMixin:
             self.single_linkage_tree_, cut_distance, min_cluster_size, self._content, self._weights
         )
         labels[self._rows.idle] = -1
-        return self._mark_rows(labels, INFINITE, MISSING)
+        labels[self._rows.infinite], labels[self._rows.missing] = INFINITE, MISSING
+        return labels
+
+    @property
+    def probabilities_(self):
+        """Strength of membership of each row in its cluster, in [0, 1]."""
+        check_is_fitted(self)
+        return self._flat.probabilities
+
+    @property
+    def outlier_scores_(self):
+        """GLOSH of each row, in [0, 1]."""
+        check_is_fitted(self)
+        return self._flat.scores
+
+    @property
+    def cluster_persistence_(self):
+        """Stability of each cluster over what it could be at most, in [0, 1]."""
+        check_is_fitted(self)
+        return self._flat.persistences
+
+    @property
+    def exemplar_indices_(self):
+        """Rows at the heart of each cluster: list of arrays of row indices."""
+        check_is_fitted(self)
+        return self._flat.exemplars
 
     @property
     def exemplars_(self):
         """Rows at the heart of each cluster: list of arrays (n_exemplars, n_features)."""
         check_is_fitted(self)
         has_rows(self)
+        indices = self.exemplar_indices_
         if sparse.issparse(self._search.rows):
-            position = np.searchsorted(self._rows.finite, np.concatenate(self.exemplar_indices_))
-            ends = np.cumsum([len(rows) for rows in self.exemplar_indices_])[:-1]
-            return [self._search.rows[rows] for rows in np.split(position, ends)]
-        return [self._content[rows] for rows in self.exemplar_indices_]
+            return [self._search.rows[np.searchsorted(self._rows.finite, rows)] for rows in indices]
+        return [self._content[rows] for rows in indices]
 
     @property
     def relative_validity_(self):
@@ -285,10 +295,12 @@ class HierarchyMixin:
         a little; :meth:`score` never does.
         """
         check_is_fitted(self)
-        tree = self.minimum_spanning_tree_
-        return relative_validity(tree.edges, tree.weights, self.labels_)
+        tree, size = self.minimum_spanning_tree_, self._selection.size
+        if size is None or self._weights is not None:
+            size = sizes_of(self.labels_, len(self.selected_clusters_))
+        return relative_validity(tree.edges, tree.weights, self.labels_, size, self.n_jobs)
 
-    def _find_clusters(self):
+    def _find_clusters(self, condense=condense):
         """Condense the dendrogram, choose clusters and label the fitted rows."""
         tree = condense(
             self.single_linkage_tree_, self.min_cluster_size, self._content, self._weights
@@ -305,25 +317,26 @@ class HierarchyMixin:
         )
         self.condensed_tree_, self._selection = tree, select(tree, self._content, rule)
         self.selected_clusters_ = self._selection.clusters
-        self.exemplar_indices_ = exemplars_of(tree, self._selection)
         cluster, level = tree.row_cluster, tree.row_level
-        labels = labels_of(self._selection, cluster, level)
-        self.cluster_persistence_ = persistences_of(tree, self._selection, labels, self._weights)
         if len(self._rows.idle):
             cluster, level = cluster.copy(), level.copy()
             cluster[self._rows.idle], level[self._rows.idle] = self._place(self._idle_places)
-            labels = labels_of(self._selection, cluster, level)
-        probabilities = probabilities_of(tree, self._selection, labels, level)
-        scores = outlier_scores_of(tree, cluster, level)
-        self.labels_ = self._mark_rows(labels, INFINITE, MISSING)
-        self.probabilities_ = self._mark_rows(probabilities, 0.0, np.nan)
-        self.outlier_scores_ = self._mark_rows(scores, 1.0, np.nan)
+        self._flat = self._flat_clusters(cluster, level, self._rows)
+        self.labels_ = self._flat.new_labels()
         self._n_features_out = len(self.selected_clusters_)
 
-    def _mark_rows(self, values, infinite, missing):
-        values[self._rows.infinite] = infinite
-        values[self._rows.missing] = missing
-        return values
+    def _flat_clusters(self, cluster, level, rows):
+        """The `FlatClusters` of rows at these places of the condensed tree."""
+        marks = (None, None) if rows.all_measurable else (rows.infinite, rows.missing)
+        return FlatClusters(
+            self.condensed_tree_,
+            self._selection,
+            cluster,
+            level,
+            *marks,
+            self._weights,
+            self.n_jobs,
+        )
 
     # ---------------------------------------------------------------------------- new rows
 
@@ -355,14 +368,12 @@ class HierarchyMixin:
         return cluster, level
 
     def _locate(self, X, rows):
-        """Find where rows sit in the fitted hierarchy, and their labels."""
+        """Find where rows sit in the fitted hierarchy; return their `FlatClusters`."""
         cluster, level = np.zeros(X.shape[0], dtype=np.intp), np.full(X.shape[0], np.inf)
-        if len(rows.finite):
+        if rows.n_finite:
             places = self._places_of(self._embed(self._as_fitted(X, rows)))
             cluster[rows.finite], level[rows.finite] = self._place(places)
-        labels = labels_of(self._selection, cluster, level)
-        labels[rows.infinite], labels[rows.missing] = INFINITE, MISSING
-        return _Located(cluster, level, labels)
+        return self._flat_clusters(cluster, level, rows)
 
     def _embed(self, X):
         search = self._search
@@ -382,7 +393,7 @@ class HierarchyMixin:
         """Divide the strength of each finite row among the clusters `label` (n_finite, n)."""
         tree, labels = self.condensed_tree_, located.labels[finite]
         level = np.clip(level, SMALLEST_LEVEL, 1.0 / SMALLEST_LEVEL)
-        strength = probabilities_of(tree, self._selection, labels, located.level[finite])
+        strength = located.probabilities[finite]
         met = np.minimum(tree.death[self.selected_clusters_[label]] / level, 1.0)
         strength = np.where(labels[:, None] >= 0, strength[:, None], met)
         share = np.square(level.min(axis=1, keepdims=True) / level)

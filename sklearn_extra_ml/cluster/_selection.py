@@ -6,13 +6,17 @@ validity, whose densities are read off the spanning tree here.
 """
 
 import warnings
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._native import _condense
+from .._core._threads import threads_for_rows
+from .._native import _condense, _flat_clusters
 from ._condensed_tree import SMALLEST_LEVEL, row_ranks
+
+INFINITE, MISSING = -2, -3  # labels of rows with infinite and with missing entries
 
 
 class Selection(NamedTuple):
@@ -27,13 +31,17 @@ class Selection(NamedTuple):
         Label of the rows in each cluster of the condensed tree, -1 for noise.
 
     root_level : float
-        Rows of the root are clustered when they are there at this level; only where the root itself
-        was selected.
+        Where the root itself was selected, its rows are clustered when they are there at this level;
+        infinity where it was not.
+
+    size : ndarray of shape (n_labels,) or None
+        Rows with each label, or their weight; None where the tree does not tell.
     """
 
     clusters: np.ndarray
     label_below: np.ndarray
     root_level: float
+    size: np.ndarray | None
 
 
 class Rule(NamedTuple):
@@ -73,27 +81,34 @@ def select(tree, X, rule):
     nearest = np.empty(k, dtype=np.intp)
     _condense.nearest_selected(tree.parent, selected, nearest)
     clusters = np.flatnonzero(selected)
-    lowest = tree.lowest_row
+    lowest, apart = tree.lowest_row, not selected[0]
     if np.any(nearest[tree.parent[clusters[clusters > 0]]] >= 0):
         # Only where a cluster is born at `epsilon` exactly: it stays, inside a merged one.
-        lowest = np.empty(k, dtype=np.intp)
+        lowest, apart = np.empty(k, dtype=np.intp), False
         _condense.lowest_rows(X, nearest[tree.row_cluster], lowest)
     clusters = clusters[np.argsort(row_ranks(X, lowest[clusters]))]
     label = np.full(k + 1, -1, dtype=np.intp)  # the last one serves index -1: none
     label[clusters] = np.arange(len(clusters))
-    return Selection(clusters, label[nearest], root_level if selected[0] else -1.0)
+    return Selection(
+        clusters,
+        label[nearest],
+        root_level if selected[0] else np.inf,
+        tree.size[clusters] if apart else None,
+    )
 
 
 def _allowed(tree, rule):
     """Which clusters excess of mass may choose."""
     # scikit-learn's rule: the root counts the rows of its sub-clusters only, because its other
     # rows are labelled as noise.
-    size, birth = tree.size.astype(np.float64), tree.birth.copy()
-    size[0] = tree.size[1:][tree.parent[1:] == 0].sum()
-    finite = tree.row_level[np.isfinite(tree.row_level)]
-    birth[0] = finite.max(initial=0.0)
-    allowed = birth <= rule.epsilon_max
+    allowed = np.ones(len(tree.parent), dtype=bool)
+    if rule.epsilon_max < np.inf:
+        allowed = tree.birth <= rule.epsilon_max
+        finite = tree.row_level[np.isfinite(tree.row_level)]
+        allowed[0] = finite.max(initial=0.0) <= rule.epsilon_max
     if rule.max_cluster_size is not None:
+        size = tree.size.astype(np.float64)
+        size[0] = tree.size[1:][tree.parent[1:] == 0].sum()
         allowed &= size <= rule.max_cluster_size
     allowed[0] &= rule.allow_single_cluster
     return allowed.view(np.uint8)
@@ -119,32 +134,120 @@ def _select_number(tree, rule, selected):
         _condense.most_stable(tree.parent, tree.stability, allowed, n, selected)
 
 
-def labels_of(selection, cluster, level):
-    """Labels of rows that sit in `cluster` of the condensed tree and leave it at `level`."""
-    labels = selection.label_below[cluster]
-    if selection.root_level >= 0:
-        labels = np.where(level <= selection.root_level, labels, -1)
-    return labels
+class FlatClusters:
+    """What a `Selection` means for rows, each thing computed when it is first asked for.
+
+    Parameters
+    ----------
+    tree : CondensedTree
+    selection : Selection
+
+    cluster, level : ndarray of shape (n,)
+        Where each row sits in the tree, and at which level it leaves.
+
+    infinite, missing : ndarray of shape (n,) or None
+        Masks of the rows that could not be measured, None where there are none.
+
+    weights : RowWeights or None
+    n_jobs : int or None
+    """
+
+    def __init__(
+        self,
+        tree,
+        selection,
+        cluster,
+        level,
+        infinite=None,
+        missing=None,
+        weights=None,
+        n_jobs=None,
+    ):
+        self._tree, self._selection = tree, selection
+        self._cluster, self._level = cluster, level
+        self._infinite, self._missing = infinite, missing
+        self._weights, self._n_jobs = weights, n_jobs
+
+    @property
+    def _n_threads(self):
+        return threads_for_rows(len(self._cluster), self._n_jobs)
+
+    def _marked(self, values, infinite, missing):
+        if self._infinite is not None:
+            values[self._infinite], values[self._missing] = infinite, missing
+        return values
+
+    @cached_property
+    def labels(self):
+        """-1 for noise."""
+        return self.new_labels()
+
+    def new_labels(self):
+        """Labels in an array that nothing here depends on."""
+        labels = np.empty(len(self._cluster), dtype=np.intp)
+        _flat_clusters.label_rows(
+            self._cluster, self._level, self._selection.label_below, self._selection.root_level,
+            self._n_threads, labels,
+        )  # fmt: skip
+        return self._marked(labels, INFINITE, MISSING)
+
+    @cached_property
+    def _description(self):
+        tree = self._tree
+        densest = np.empty(len(tree.parent))
+        probabilities, scores = (np.empty(len(self._cluster)) for _ in range(2))
+        _condense.densest_levels(tree.parent, tree.death, densest)
+        _flat_clusters.describe_rows(
+            self._cluster, self._level, self._selection.label_below, self._selection.root_level,
+            tree.death[self._selection.clusters], densest, self._n_threads, probabilities, scores,
+        )  # fmt: skip
+        return self._marked(probabilities, 0.0, np.nan), self._marked(scores, 1.0, np.nan)
+
+    @property
+    def probabilities(self):
+        """Density at which the row leaves / highest density of its cluster."""
+        return self._description[0]
+
+    @property
+    def scores(self):
+        """GLOSH: 1 - (density at which the row leaves) / (highest one in or below its cluster)."""
+        return self._description[1]
+
+    @cached_property
+    def persistences(self):
+        """Stability of each cluster over what it would be at most, in [0, 1].
+
+        That is (weight of its rows) x (highest density of all); 1 where equal rows make it infinite.
+        """
+        tree, clusters = self._tree, self._selection.clusters
+        least = tree.death.min()
+        if least <= SMALLEST_LEVEL or not np.isfinite(least):
+            return np.ones(len(clusters))
+        size = self._selection.size
+        if size is None:
+            size = sizes_of(self.labels, len(clusters), self._weights)
+        return np.minimum(tree.stability[clusters] * least / size, 1.0)
+
+    @cached_property
+    def exemplars(self):
+        """Rows at the heart of each cluster: the last ones of every leaf in or below it."""
+        tree, label_below = self._tree, self._selection.label_below
+        is_leaf = np.empty(len(tree.parent), dtype=np.uint8)
+        _condense.leaves(tree.parent, is_leaf)
+        cluster = tree.row_cluster
+        heart = (tree.row_level == tree.death[cluster]) & is_leaf[cluster].view(bool)
+        rows = np.flatnonzero(heart & (label_below[cluster] >= 0))
+        label = label_below[cluster[rows]]
+        rows = rows[np.argsort(label, kind="stable")]
+        n_clusters = len(self._selection.clusters)
+        return np.split(rows, np.cumsum(np.bincount(label, minlength=n_clusters))[:-1])
 
 
-def probabilities_of(tree, selection, labels, level):
-    """Strength of membership: density at which the row leaves / highest density of its cluster."""
-    out = np.zeros(len(labels))
-    member = labels >= 0
-    death = tree.death[selection.clusters[labels[member]]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        strength = np.minimum(1.0 / level[member], 1.0 / death) / (1.0 / death)
-    out[member] = np.where(np.isinf(death), 1.0, strength)
-    return out
-
-
-def outlier_scores_of(tree, cluster, level):
-    """GLOSH: 1 - (density at which the row leaves) / (highest density in or below its cluster)."""
-    densest = np.empty(len(tree.parent))
-    _condense.densest_levels(tree.parent, tree.death, densest)
-    with np.errstate(invalid="ignore"):
-        score = 1.0 - densest[cluster] / level
-    return np.where(np.isinf(densest[cluster]), 0.0, np.maximum(score, 0.0))
+def sizes_of(labels, n_clusters, weights=None):
+    """Number of rows with each label, or their weight."""
+    size = np.empty(n_clusters)
+    _flat_clusters.label_sizes(labels, np.empty(0) if weights is None else weights.values, size)
+    return size
 
 
 def attach(tree, fitted_row, level):
@@ -154,57 +257,25 @@ def attach(tree, fitted_row, level):
     return cluster
 
 
-def persistences_of(tree, selection, labels, weights=None):
-    """How long each selected cluster lasts: its stability over what it would be at most, in [0, 1].
-
-    That is (weight of its rows) x (highest density of all); 1 where equal rows make it infinite.
-    """
-    size = np.bincount(
-        labels[labels >= 0],
-        None if weights is None else weights.values[labels >= 0],
-        minlength=len(selection.clusters),
-    )
-    least = tree.death.min()
-    if least <= SMALLEST_LEVEL or not np.isfinite(least):
-        return np.ones(len(selection.clusters))
-    return np.minimum(tree.stability[selection.clusters] * least / size, 1.0)
-
-
-def exemplars_of(tree, selection):
-    """Rows at the heart of each selected cluster: the last ones of every leaf in or below it."""
-    k = len(tree.parent)
-    is_leaf = np.empty(k, dtype=np.uint8)
-    _condense.leaves(tree.parent, is_leaf)
-    cluster = tree.row_cluster
-    heart = (tree.row_level == tree.death[cluster]) & is_leaf[cluster].view(bool)
-    rows = np.flatnonzero(heart & (selection.label_below[cluster] >= 0))
-    label = selection.label_below[cluster[rows]]
-    rows = rows[np.argsort(label, kind="stable")]
-    return np.split(rows, np.cumsum(np.bincount(label, minlength=len(selection.clusters)))[:-1])
-
-
-def relative_validity(edges, weights, labels):
+def relative_validity(edges, weights, labels, size, n_jobs=None):
     """DBCV with every density read off the spanning tree: O(n), for comparing fits of one data set.
 
     Sparseness of a cluster: its heaviest edge of the tree. Separation: the lightest edge of the tree
     to another cluster; where there is none, twice the heaviest edge of all (for a single cluster,
     twice the lightest to noise). A cluster's validity is (separation - sparseness) / the larger of
-    the two; the index is their mean, weighted by size, noise counting as 0. -1 without clusters.
+    the two; the index is their mean, weighted by `size` (rows), noise counting as 0. -1 without
+    clusters.
     """
-    n_clusters = labels.max(initial=-1) + 1
+    n_clusters = len(size)
     if not n_clusters:
         return -1.0
-    a, b = labels[edges[:, 0]], labels[edges[:, 1]]
-    sparseness, separation = np.zeros(n_clusters), np.full(n_clusters, np.inf)
-    inside, between = (a == b) & (a >= 0), (a != b) & (a >= 0) & (b >= 0)
-    np.maximum.at(sparseness, a[inside], weights[inside])
-    for ends in (a, b):
-        np.minimum.at(separation, ends[between], weights[between])
-    largest = weights.max(initial=0.0)
-    to_noise = weights[(a != b) & ~between & ((a >= 0) | (b >= 0))]
-    alone = to_noise.min(initial=largest) if n_clusters == 1 else largest
-    separation[np.isinf(separation)] = 2.0 * alone
+    sparseness, separation = np.empty(n_clusters), np.empty(n_clusters)
+    n_threads = threads_for_rows(len(labels), n_jobs)
+    to_noise = _flat_clusters.judge_edges(edges, weights, labels, n_threads, sparseness, separation)
+    alone = np.isinf(separation)
+    if alone.any():
+        largest = weights.max(initial=0.0)
+        separation[alone] = 2.0 * (min(largest, to_noise) if n_clusters == 1 else largest)
     wider = np.maximum(separation, sparseness)
     validity = np.divide(separation - sparseness, wider, np.zeros(n_clusters), where=wider > 0)
-    size = np.bincount(labels[labels >= 0], minlength=n_clusters)
     return float(np.sum(size * validity) / len(labels))

@@ -12,7 +12,6 @@ Each is exact, so they find the same weights (up to rounding of the distances). 
 lexicographic order before the second way, so that no bit depends on the order in which they came.
 """
 
-import hashlib
 from functools import cached_property
 from typing import NamedTuple
 
@@ -30,10 +29,8 @@ from .._core._spatial import SpatialIndex, distances_within, minimum_spanning_tr
 from .._core._spatial import _spanning_tree as tree_of_lists
 from .._native import _linkage
 from .._native._kd_tree import core_of_lists
-from ._condensed_tree import link
 from ._hdbscan_input import check_distance_matrix, check_sparse_graph
 from ._records import import_networkx
-from ._row_weights import needed_weight
 
 
 class MinimumSpanningTree(NamedTuple):
@@ -72,27 +69,6 @@ class MinimumSpanningTree(NamedTuple):
 # The classes below are the ways to core distances and spanning tree, `AllPairs` of the core is one
 # more: `core_distances(min_samples, weights, needed)`, where sums of `weights` up to `needed` decide
 # unless they are None, then `spanning_tree(core_distances, alpha)`, which returns edges and weights.
-
-
-def digest(rows):
-    """Return a string that tells arrays and sparse arrays of other content apart (SHA-256)."""
-    parts = (rows.indptr, rows.indices, rows.data) if sparse.issparse(rows) else (rows,)
-    state = hashlib.sha256(repr((rows.shape, [part.dtype.str for part in parts])).encode())
-    for part in parts:
-        state.update(np.ascontiguousarray(part).view(np.uint8).data)
-    return state.hexdigest()
-
-
-def grow(rows_digest, metric, min_samples, alpha, weights, way):
-    """Return core distances, edges and weights of the spanning tree, and its dendrogram.
-
-    All but `way` say what the result depends on, so that joblib can keep it (``ignore=["way"]``). The
-    dendrogram is None where the tree is a forest.
-    """
-    core = way.core_distances(min_samples, weights, needed_weight(min_samples))
-    edges, lengths = way.spanning_tree(core, alpha)
-    tree = MinimumSpanningTree(edges, lengths)
-    return core, edges, lengths, link(tree) if len(edges) == len(core) - 1 else None
 
 
 def tree_of(metric, rows):

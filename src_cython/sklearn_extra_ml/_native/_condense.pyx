@@ -15,6 +15,13 @@ import numpy as np
 
 from sklearn_extra_ml._native._typedefs cimport floating, intp_t
 
+cdef extern from "sem_simd.h" nogil:
+    void sem_prefetch(const void *start, intp_t n_bytes)
+
+ctypedef fused counted:
+    intp_t
+    double
+
 
 def weighted_sizes(
     const intp_t[::1] left,  # IN (n - 1,)
@@ -30,11 +37,56 @@ def weighted_sizes(
             size[e] += weight[right[e]] if right[e] < n else size[right[e] - n]
 
 
+cdef struct Record:
+    double value  # rows in a node; once it has left its cluster, the level at which it did
+    intp_t owner  # cluster it is in; ~cluster once it has left
+
+
+cdef enum:
+    AHEAD = 16  # merges between the request for a child's memory and its use
+    ABSORBED = 4  # flag of `n_big`
+
+
+cdef inline bint is_large(const Record *item, intp_t child, intp_t n, double level,
+                          double min_cluster_size, const double *core) noexcept nogil:
+    """Whether a child counts as a cluster at `level`: rows do so above their core distance only."""
+    if item.value < min_cluster_size:
+        return False
+    return child >= n or core[child] < level
+
+
+cdef inline bint hand_over(Record *one, Record *other, const Record *node, double level,
+                           double min_cluster_size, const double *birth, double *stability,
+                           double *death) noexcept nogil:
+    """The usual event, without branches on the data: a merge alone at its level, in which no more
+    than one child is large. False where both are."""
+    cdef bint big_one = one.value >= min_cluster_size, big_other = other.value >= min_cluster_size
+    cdef intp_t own = node.owner
+    cdef double rows = node.value
+    if own < 0:
+        one.owner = own
+        one.value = rows
+        other.owner = own
+        other.value = rows
+        return True
+    if big_one and big_other:
+        return False
+    rows -= (one.value if big_one else 0.0) + (other.value if big_other else 0.0)
+    stability[own] += (1.0 / level - 1.0 / birth[own]) * rows
+    death[own] = level
+    one.owner = own if big_one else ~own
+    one.value = one.value if big_one else level
+    other.owner = own if big_other else ~own
+    other.value = other.value if big_other else level
+    return True
+
+
 def condense(
     const intp_t[::1] left,  # IN (n - 1,)
     const intp_t[::1] right,  # IN (n - 1,)
-    const double[::1] size,  # IN (n - 1,)
-    const double[::1] level,  # IN (n - 1,), ascending
+    const counted[::1] size,  # IN (n - 1,)
+    const double[::1] distance,  # IN (n - 1,), ascending
+    double smallest_level,  # IN  shorter distances count as this
     const double[::1] weight,  # IN (n,), or (0,): every row weighs 1
     const double[::1] core,  # IN (n,), level down to which a heavy row holds together; or (0,)
     double min_cluster_size,
@@ -56,83 +108,108 @@ def condense(
 
     A row that weighs `min_cluster_size` stands for so many equal rows, which hold together down to
     their core distance: above it such a row is a large child, too.
+
+    One scan from the top, by runs of nodes at one level: first the large children of each event of
+    the run are counted, then its nodes hand over to their children. Children lie anywhere below,
+    so the scan would wait for memory: what is known of a node or row is one record, asked for in
+    advance.
     """
-    cdef intp_t m = left.shape[0], n = m + 1, n_clusters = 1, e, c, child, side, own, top
-    cdef double density, rows
+    cdef intp_t m = left.shape[0], n = m + 1, n_clusters = 1, e, c, child, side, own
+    cdef intp_t first, end = m, at
+    cdef int big
+    cdef double level, rows
     cdef bint weighted = weight.shape[0] > 0
-    cdef intp_t[::1] n_big = np.zeros(m, dtype=np.intp)   # children of the event that are large
-    cdef double[::1] big_rows = np.zeros(m)               # rows in them
-    cdef intp_t[::1] owner = np.empty(m, dtype=np.intp)   # cluster of each node
-    cdef intp_t[::1] event = np.empty(m, dtype=np.intp)   # its event; ~event where it has left
+    cdef double[::1] record_space = np.empty((n + m) * sizeof(Record) // sizeof(double))
+    # Of the events of one run; no more of these is touched than the longest run is long.
+    cdef int[::1] n_big = np.empty(m, dtype=np.intc)  # large children: 0, 1, or 2 for more
+    cdef double[::1] big_rows = np.empty(m)  # rows in them
+    cdef Record *records = <Record *> &record_space[0]  # of rows, then of nodes
+    cdef Record *item
+    cdef const double *core_of = &core[0] if weighted else NULL
     with nogil:
+        for e in range(n):
+            records[e].value = weight[e] if weighted else 1.0
         for e in range(m):
-            for side in range(2):
-                child = (left[e] if side == 0 else right[e]) - n
-                if child < 0:
-                    child += n
-                    if weighted and weight[child] >= min_cluster_size and core[child] < level[e]:
-                        n_big[e] += 1
-                        big_rows[e] += weight[child]
-                    continue
-                if level[child] == level[e]:
-                    n_big[e] += n_big[child]
-                    big_rows[e] += big_rows[child]
-                elif size[child] >= min_cluster_size:
-                    n_big[e] += 1
-                    big_rows[e] += size[child]
+            records[n + e].value = <double> size[e]
         parent[0] = -1
         birth[0] = INFINITY
-        death[0] = level[m - 1]
-        cluster_size[0] = size[m - 1]
+        death[0] = max(distance[m - 1], smallest_level)
+        cluster_size[0] = records[n + m - 1].value
         stability[0] = 0.0
-        owner[m - 1] = 0
-        event[m - 1] = m - 1
-        for e in range(m - 1, -1, -1):
-            own = owner[e]
-            top = event[e]
-            if top == e:
-                rows = size[e] - big_rows[e] if n_big[e] == 1 else size[e]
-                density = 1.0 / birth[own]
-                stability[own] += (1.0 / level[e] - density) * rows
-                death[own] = level[e]
-            for side in range(2):
-                child = left[e] if side == 0 else right[e]
-                if child < n:
-                    row_cluster[child] = own
-                    row_level[child] = level[top if top >= 0 else ~top]
-                    if (not weighted or top < 0 or weight[child] < min_cluster_size
-                            or core[child] >= level[top]):
-                        continue
-                    row_level[child] = core[child]
-                    if n_big[top] >= 2:
-                        c = n_clusters
-                        n_clusters += 1
-                        row_cluster[child] = c
-                        parent[c] = own
-                        birth[c] = level[top]
-                        cluster_size[c] = weight[child]
-                        stability[c] = 0.0
+        records[n + m - 1].owner = 0
+        while end > 0:
+            level = max(distance[end - 1], smallest_level)
+            first = end - 1
+            while first > 0 and max(distance[first - 1], smallest_level) == level:
+                first -= 1
+            if first == end - 1 and not weighted and hand_over(
+                &records[left[first]], &records[right[first]], &records[n + first], level,
+                min_cluster_size, &birth[0], &stability[0], &death[0]
+            ):
+                if first >= AHEAD:
+                    sem_prefetch(&records[left[first - AHEAD]], 1)
+                    sem_prefetch(&records[right[first - AHEAD]], 1)
+                end = first
+                continue
+            for e in range(first, end):
+                big = 0
+                rows = 0.0
+                for side in range(2):
+                    child = left[e] if side == 0 else right[e]
+                    if child >= n + first:
+                        big += n_big[child - n - first]
+                        rows += big_rows[child - n - first]
+                    elif is_large(&records[child], child, n, level, min_cluster_size, core_of):
+                        big += 1
+                        rows += records[child].value
+                n_big[e - first] = min(big, 2)
+                big_rows[e - first] = rows
+            for e in range(end - 1, first - 1, -1):
+                if e >= AHEAD:
+                    sem_prefetch(&records[left[e - AHEAD]], 1)
+                    sem_prefetch(&records[right[e - AHEAD]], 1)
+                own = records[n + e].owner
+                if own < 0:
+                    for side in range(2):
+                        item = &records[left[e] if side == 0 else right[e]]
+                        item.owner = own
+                        item.value = records[n + e].value
+                    continue
+                at = e - first
+                if not n_big[at] & ABSORBED:
+                    rows = records[n + e].value
+                    if n_big[at] == 1:
+                        rows -= big_rows[at]
+                    stability[own] += (1.0 / level - 1.0 / birth[own]) * rows
+                    death[own] = level
+                for side in range(2):
+                    child = left[e] if side == 0 else right[e]
+                    item = &records[child]
+                    if child >= n + first:
+                        item.owner = own
+                        n_big[child - n - first] = n_big[at] | ABSORBED
+                    elif not is_large(item, child, n, level, min_cluster_size, core_of):
+                        item.owner = ~own
+                        item.value = level
                     else:
                         c = own
-                    stability[c] += (1.0 / core[child] - 1.0 / birth[c]) * weight[child]
-                    death[c] = core[child]
-                    continue
-                child -= n
-                owner[child] = own
-                if top < 0 or level[child] == level[e]:
-                    event[child] = top
-                elif size[child] < min_cluster_size:
-                    event[child] = ~top
-                else:
-                    event[child] = child
-                    if n_big[top] >= 2:
-                        c = n_clusters
-                        n_clusters += 1
-                        owner[child] = c
-                        parent[c] = own
-                        birth[c] = level[top]
-                        cluster_size[c] = size[child]
-                        stability[c] = 0.0
+                        if n_big[at] & ~ABSORBED == 2:
+                            c = n_clusters
+                            n_clusters += 1
+                            parent[c] = own
+                            birth[c] = level
+                            cluster_size[c] = item.value
+                            stability[c] = 0.0
+                        item.owner = c
+                        if child < n:
+                            stability[c] += (1.0 / core[child] - 1.0 / birth[c]) * weight[child]
+                            death[c] = core[child]
+                            item.owner = ~c
+                            item.value = core[child]
+            end = first
+        for e in range(n):
+            row_cluster[e] = ~records[e].owner
+            row_level[e] = records[e].value
     return n_clusters
 
 
@@ -207,13 +284,23 @@ def lowest_rows(
     """The lexicographically lowest row of each group; among equal rows the lowest index."""
     cdef intp_t n = group.shape[0], d = X.shape[1], i, g
     cdef const floating *data = &X[0, 0] if d else NULL
+    # What decides nearly always, beside what it is compared with.
+    cdef double[::1] first_value = np.zeros(lowest.shape[0])
+    cdef double value = 0.0
     with nogil:
         for g in range(lowest.shape[0]):
             lowest[g] = -1
         for i in range(n):
             g = group[i]
-            if g >= 0 and (lowest[g] < 0 or row_is_lower(data, d, i, lowest[g])):
+            if g < 0:
+                continue
+            if d:
+                value = data[i * d]
+            if lowest[g] < 0 or value < first_value[g] or (
+                value == first_value[g] and row_is_lower(data, d, i, lowest[g])
+            ):
                 lowest[g] = i
+                first_value[g] = value
 
 
 def lift_lowest_rows(
@@ -229,6 +316,44 @@ def lift_lowest_rows(
             p = parent[c]
             if lowest[p] < 0 or row_is_lower(data, d, lowest[c], lowest[p]):
                 lowest[p] = lowest[c]
+
+
+def order_clusters(
+    const floating[:, ::1] X,  # IN (n, d)
+    const double[::1] birth,  # IN (n_clusters,), descending
+    const intp_t[::1] lowest,  # IN (n_clusters,)
+    intp_t longest,  # IN  clusters of equal birth that may be ordered pair by pair
+    intp_t[::1] order,  # IN and OUT (n_clusters,), as `condense` numbered them
+):
+    """Order clusters of equal birth but the root by their lowest row; False where there are more than `longest`."""
+    cdef intp_t n = birth.shape[0], d = X.shape[1], first = 1, c, at, moved
+    cdef bint few = True
+    cdef const floating *data = &X[0, 0] if d else NULL
+    with nogil:
+        for c in range(2, n):
+            if birth[c] != birth[first]:
+                first = c
+            if c - first >= longest:
+                few = False
+                break
+            moved = order[c]
+            at = c
+            while at > first and row_is_lower(data, d, lowest[moved], lowest[order[at - 1]]):
+                order[at] = order[at - 1]
+                at -= 1
+            order[at] = moved
+    return few
+
+
+def renumber(
+    const intp_t[::1] number,  # IN (n_clusters,)
+    intp_t[::1] row_cluster,  # IN and OUT (n,)
+):
+    """Replace each cluster by its number."""
+    cdef intp_t i
+    with nogil:
+        for i in range(row_cluster.shape[0]):
+            row_cluster[i] = number[row_cluster[i]]
 
 
 # The passes below take clusters numbered so that a parent comes before its children.
