@@ -22,8 +22,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 from .._native import _ransac as kernel
+from .._native._ransac_fit import explained_sums, mark_within
 from ._consensus import INVALID_DATA, VALID, Candidate, gain_curve, gain_kind, weighted_median
-from ._noise_scale import lowest_scale, noise_threshold
+from ._noise_scale import SCALE_ROWS, lowest_scale, noise_threshold
 
 _BLOCK = kernel.BLOCK
 _NOTHING = np.ones(0)
@@ -119,6 +120,7 @@ class LinearEngine:
         else:
             self.columns = np.arange(X.shape[1])
             x_centre, y_centre = np.zeros_like(x_centre), np.zeros_like(y_centre)
+        self.x_centre, self.y_centre = x_centre, y_centre
         self.p, self.t = X.shape[1], targets.shape[1]
         self.dof = self.p + self.intercept
         n_blocks = -(-len(self.index) // _BLOCK)
@@ -269,34 +271,53 @@ class LinearEngine:
 
     # -------------------------------------------------------------------------- candidates
 
-    def losses(self, model):
-        """Losses of the distinct rows under a model."""
-        losses = np.empty((len(self.blocks), _BLOCK), dtype=self.blocks.dtype)
-        kernel.model_losses(self.blocks, self.t, self.squared, model, self.n_row_threads, losses)
-        return losses.reshape(-1)[: self.n]
+    def losses(self, model, n_rows=None):
+        """Losses of the distinct rows, or of the first `n_rows` of them, under a model."""
+        n_rows = self.n if n_rows is None else min(n_rows, self.n)
+        blocks = self.blocks[: -(-n_rows // _BLOCK)]
+        losses = np.empty((len(blocks), _BLOCK), dtype=blocks.dtype)
+        n_threads = self.n_row_threads if n_rows == self.n else 1
+        kernel.model_losses(blocks, self.t, self.squared, model, n_threads, losses)
+        return losses.reshape(-1)[:n_rows]
 
     def inliers(self, model, threshold=None):
-        return self.losses(model) <= (self.rule.threshold if threshold is None else threshold)
+        """Which distinct rows lie within the threshold of a model."""
+        threshold = self.rule.threshold if threshold is None else threshold
+        mask = np.empty((len(self.blocks), _BLOCK), dtype=np.uint8)
+        model = np.ascontiguousarray(model)
+        mark_within(self.blocks, self.t, self.squared, model, threshold, self.n_row_threads, mask)
+        return mask.view(bool).reshape(-1)[: self.n]
+
+    def padded(self, mask):
+        """A mask of the distinct rows as the kernels take it: (n_blocks, BLOCK), zero beyond."""
+        if mask.base is not None and mask.base.shape == (len(self.blocks), _BLOCK):
+            return mask.base.view(np.uint8)
+        out = np.zeros((len(self.blocks), _BLOCK), dtype=np.uint8)
+        out.reshape(-1)[: self.n] = mask
+        return out
 
     def mass(self, mask):
         return float(np.count_nonzero(mask) if self.weights is None else self.weights[mask].sum())
 
+    def _mass_within(self, model, score):
+        """Weight of the rows within the threshold of a model; `score` may tell it already."""
+        return score if self.rule.scoring == "inliers" else self.mass(self.inliers(model))
+
     def candidate(self, i, score):
         model = self._batch.models[i]
-        return Candidate(model, score, self.mass(self.inliers(model)))
+        return Candidate(model, score, self._mass_within(model, score))
 
     def fit_score(self, candidate):
         """R2 of the model on its inliers, averaged over the targets; NaN for a single row."""
         mask = self.inliers(candidate.model)
         if np.count_nonzero(mask) < 2:
             return np.nan
-        n_columns = self.p + self.t
-        cells = self.blocks.transpose(0, 2, 1).reshape(-1, n_columns)[: self.n][mask]
-        A, y = cells[:, : self.p].astype(np.float64), cells[:, self.p :].astype(np.float64)
-        residual = y - A @ candidate.model[:, :-1].T - candidate.model[:, -1]
-        w = np.ones(len(y)) if self.weights is None else self.weights[mask]
-        unexplained = w @ residual**2
-        total = w @ (y - np.average(y, axis=0, weights=w)) ** 2
+        sums, centre = np.empty((self.t, 3)), np.zeros(self.t)
+        arguments = (self.blocks, self.w, self.n, self.t, np.ascontiguousarray(candidate.model))
+        for _ in range(2):  # the second time about the mean
+            explained_sums(*arguments, centre, self.padded(mask), self.n_row_threads, sums)
+            centre = centre + sums[:, 0] / self.mass(mask)
+        total, unexplained = sums[:, 1], sums[:, 2]
         constant = total == 0
         score = 1 - unexplained / np.where(constant, 1, total)
         return float(np.where(constant, unexplained == 0, score).mean())
@@ -357,7 +378,8 @@ class LinearEngine:
         at = int(np.argmax(scores))
         if not np.isfinite(scores[at]) or (candidate and scores[at] <= candidate.score):
             return candidate
-        return Candidate(models[at], float(scores[at]), self.mass(self.inliers(models[at])))
+        score = float(scores[at])
+        return Candidate(models[at], score, self._mass_within(models[at], score))
 
     def starts(self):
         """Row masks (n_starts, rows of the head) of the deterministic starts."""
@@ -441,9 +463,9 @@ class LinearEngine:
                 core,
             )
             start = core[0] / 1.5
-        return noise_threshold(
-            self.losses(model), self.weights, start, self.dof, self.lowest, self.power
-        )
+        losses = self.losses(model, SCALE_ROWS)
+        dof = self.dof * len(losses) / self.n
+        return noise_threshold(losses, self.weights, start, dof, self.lowest, self.power)
 
     def settle(self, model, threshold):
         """Least squares on the rows within the threshold until they stay the same."""

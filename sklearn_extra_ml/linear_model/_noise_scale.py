@@ -15,7 +15,7 @@ from ._consensus import weighted_median
 # Rows, in random-like order, from which a scale is estimated: its relative error is 1 %.
 SCALE_ROWS = 4096
 
-_CUTS = np.linspace(2.0, 3.5, 31)
+_CUTS = np.linspace(2.0, 6.0, 81)  # the last: the window of `noise_mixture`
 _KEPT_VARIANCE = 2 * norm.cdf(_CUTS) - 1 - 2 * _CUTS * norm.pdf(_CUTS)
 _CUBES = _CUTS**3 / 3
 
@@ -59,7 +59,7 @@ def inlier_cut(scale, mass, density):
     """Multiple of `scale` at which to cut, given the inliers' weight and the outliers' density.
 
     Asymptotic variance of the least squares on rows within c scales (a hard-rejection M-estimator)
-    with a constant density of outliers in the band, up to a factor, minimised over c in [2, 3.5].
+    with a constant density of outliers in the band, up to a factor, minimised over c in [2, 6].
     """
     variance = mass * scale**2 * _KEPT_VARIANCE + density * scale**3 * _CUBES
     return float(_CUTS[np.argmin(variance / _KEPT_VARIANCE**2)])
@@ -68,13 +68,13 @@ def inlier_cut(scale, mass, density):
 def noise_threshold(losses, weights, start, dof, lowest, power):
     """Threshold for the losses of a good model, and the scale of the noise it comes from.
 
-    `start` is a first guess of the scale, `dof` the number of fitted coefficients; `losses` and the
-    threshold returned are in units of the loss, the scale in units of y.
+    `start` is a first guess of the scale, `dof` the number of coefficients fitted to these rows;
+    `losses` (of the first rows) and the threshold returned are in units of the loss, the scale in
+    units of y.
     """
-    n = min(len(losses), SCALE_ROWS)
-    part = np.asarray(losses[:n], dtype=np.float64)
+    part = np.asarray(losses, dtype=np.float64)
     part = np.sqrt(part) if power == 2 else part
-    w = np.ones(0) if weights is None else weights[:n]
-    scale, mass, density = noise_mixture(part, w, max(start, lowest), dof * n / len(losses), lowest)
+    w = np.ones(0) if weights is None else weights[: len(losses)]
+    scale, mass, density = noise_mixture(part, w, max(start, lowest), dof, lowest)
     cut = inlier_cut(scale, mass, density) * scale
     return (cut**2 if power == 2 else cut), scale

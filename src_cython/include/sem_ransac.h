@@ -33,6 +33,8 @@
 #define SEM_RS_BINS 256
 #define SEM_RS_TABLE 2048
 #define SEM_RS_TABLE_END 8.0
+#define SEM_RS_WINDOW 6.0 /* scales of noise within which outliers are looked for */
+#define SEM_RS_PEAK 0.7978845608028654 /* sqrt(2 / pi), the half-normal density at 0 */
 
 /* How a row's loss becomes its gain, a number in [0, 1] that a model wants large. */
 enum { SEM_RS_COUNT = 0, SEM_RS_LINEAR = 1, SEM_RS_QUADRATIC = 2, SEM_RS_CURVE = 3 };
@@ -138,17 +140,35 @@ static inline double sem_rs_core(const double *bins, double lowest)
     return edge;
 }
 
+/* Log-likelihood of the losses up to `window` under a half-normal of `scale` that holds `share` of
+ * them, the rest uniform. */
+static inline double sem_rs_likelihood(const double *loss, const double *weights, ptrdiff_t n,
+                                       double window, double scale, double share)
+{
+    const double inverse = 1 / scale, peak = share * SEM_RS_PEAK * inverse, flat = (1 - share) / window;
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        if (loss[i] <= window) {
+            const double z = loss[i] * inverse, half = 0.5 * z * z, w = weights ? weights[i] : 1.0;
+            sum += w * (flat > 0 ? log(peak * exp(-half) + flat) : log(peak) - half);
+        }
+    return sum;
+}
+
 /* Scale of the half-normal part of losses: EM for a half-normal plus a constant density on a
- * window of six scales, which follows the scale. `dof` coefficients were fitted to the rows.
+ * window of SEM_RS_WINDOW scales, which follows the scale. `dof` coefficients were fitted to the
+ * rows. The constant density must earn its place: where it raises the likelihood by less than
+ * log(n) / 2, the description length of its share, the window holds noise only.
  * out: scale, mass of the half-normal part, density of the rest (mass per unit of loss). */
 static inline void sem_rs_mixture(const double *loss, const double *weights, ptrdiff_t n, double start,
                                   double dof, double lowest, double *out)
 {
-    double scale = start, share = 0.5, window_mass = 0;
+    double scale = start, share = 0.5, window_mass = 0, total = 0;
     for (int step = 0; step < 60; step++) {
-        const double window = 6 * scale, inverse = 1 / scale;
-        const double peak = share * 0.7978845608028654 * inverse, flat = (1 - share) / window;
+        const double window = SEM_RS_WINDOW * scale, inverse = 1 / scale;
+        const double peak = share * SEM_RS_PEAK * inverse, flat = (1 - share) / window;
         double mass = 0, part = 0, square = 0;
+        total = 0;
         for (ptrdiff_t i = 0; i < n; i++) {
             if (!(loss[i] <= window))
                 continue;
@@ -158,6 +178,7 @@ static inline void sem_rs_mixture(const double *loss, const double *weights, ptr
             mass += w;
             part += posterior;
             square += posterior * loss[i] * loss[i];
+            total += w * loss[i] * loss[i];
         }
         window_mass = mass;
         if (!(mass > 0))
@@ -172,7 +193,19 @@ static inline void sem_rs_mixture(const double *loss, const double *weights, ptr
     }
     out[0] = scale;
     out[1] = share * window_mass;
-    out[2] = (1 - share) * window_mass / (6 * scale);
+    out[2] = (1 - share) * window_mass / (SEM_RS_WINDOW * scale);
+    if (window_mass > dof + 1 && share < 1) {
+        const double window = SEM_RS_WINDOW * scale;
+        double pure = sqrt(total / (window_mass - dof));
+        pure = pure > lowest ? pure : lowest;
+        const double gained = sem_rs_likelihood(loss, weights, n, window, scale, share)
+                              - sem_rs_likelihood(loss, weights, n, window, pure, 1.0);
+        if (gained < 0.5 * log(window_mass)) {
+            out[0] = pure;
+            out[1] = window_mass;
+            out[2] = 0;
+        }
+    }
 }
 
 /* Solve the normal equations of one pass. `gram`: upper triangle of the c x c products of the

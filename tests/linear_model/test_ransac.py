@@ -68,7 +68,7 @@ def test_estimated_threshold_follows_the_noise(rng):
     for noise in (1e-4, 0.01, 0.3):
         X, y, _, _ = make(rng, n=2000, noise=noise)
         threshold = RANSACRegressor(random_state=0).fit(X, y).threshold_
-        assert 1.8 * noise < threshold < 4 * noise
+        assert 1.8 * noise < threshold < 6.5 * noise
         squared = RANSACRegressor(random_state=0, loss="squared_error").fit(X, y).threshold_
         np.testing.assert_allclose(squared, threshold**2, rtol=0.05)
 
