@@ -23,7 +23,16 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from .._native import _ransac as kernel
 from .._native._ransac_fit import explained_sums, mark_within
-from ._consensus import INVALID_DATA, VALID, Candidate, gain_curve, gain_kind, weighted_median
+from .._native._ransac_screen import narrow_rows, screen_models
+from ._consensus import (
+    COUNT,
+    INVALID_DATA,
+    VALID,
+    Candidate,
+    gain_curve,
+    gain_kind,
+    weighted_median,
+)
 from ._noise_scale import SCALE_ROWS, lowest_scale, noise_threshold
 
 _BLOCK = kernel.BLOCK
@@ -32,6 +41,7 @@ _NO_MASKS = np.zeros((0, 1), dtype=np.uint8)
 _NO_CURVE = np.zeros(0, dtype=np.float32)
 _N_PILOT_TRIALS = 100
 _N_PILOT_MODELS = 3
+_N_UNSCREENED = 8  # so few models are not worth a screening first
 
 
 class Hypotheses:
@@ -103,6 +113,7 @@ class LinearEngine:
         self.n = len(self.index)
         self.total_mass = float(self.n if self.weights is None else self.weights.sum())
         self._cumulative = _NOTHING
+        self._narrow = None  # the rows in single precision, made when first asked for
         self.rule = None
 
     def _pack(self):
@@ -159,6 +170,15 @@ class LinearEngine:
         if sampling == "weighted" and self.weights is not None:
             self._cumulative = np.cumsum(self.weights)
         self._curve = gain_curve() if rule.scoring == "gaussian_uniform" else _NO_CURVE
+        radius = rule.threshold ** (1 / self.power)
+        # one target, unweighted: what the screening kernel knows; its squares must not overflow
+        self._screens = (
+            self.t == 1
+            and self.weights is None
+            and self.n * (self.p + 1) > 2**16
+            and rule.scoring in ("inliers", "msac")
+            and 1e-10 < radius < 1e15
+        )
 
     # ------------------------------------------------------------------------------ trials
 
@@ -234,8 +254,32 @@ class LinearEngine:
         rule = self.rule
         if rule.scoring == "lmeds":
             return self._score_medians(models, best_score)
-        to_beat = 0.0 if best_score is None else best_score
-        return self._gains(models, gain_kind(rule), rule.threshold, to_beat, True)
+        if best_score is None:
+            return self._gains(models, gain_kind(rule), rule.threshold, 0.0, True)
+        scores = np.full(len(models), -np.inf)
+        kept = np.arange(len(models))
+        if self._screens and len(models) > _N_UNSCREENED:
+            kept = self._screen(models, best_score)
+        scores[kept] = self._gains(models[kept], gain_kind(rule), rule.threshold, best_score, True)
+        return scores
+
+    def _screen(self, models, to_beat):
+        """Numbers of the models that may reach a score, found in single precision."""
+        if self._narrow is None:
+            single = self.blocks.dtype == np.float32
+            narrow = self.blocks if single else _empty_aligned(self.blocks.shape, np.float32)
+            largest = np.empty((len(self.blocks), self.p), dtype=np.float32)
+            narrow_rows(self.blocks, self.n_row_threads, narrow, largest)
+            self._narrow = narrow, largest
+        kept = np.empty(len(models), dtype=np.uint8)
+        quadratic = gain_kind(self.rule) != COUNT
+        radius = self.rule.threshold ** (1 / self.power)
+        screen_models(
+            *self._narrow, self.n, models, quadratic, radius, to_beat, self.n_row_threads, kept
+        )
+        # Data of wildly different sizes pass the screen unseen: do without it then.
+        self._screens = np.count_nonzero(kept) < len(kept) / 2
+        return np.flatnonzero(kept)
 
     def _gains(self, models, kind, threshold, to_beat, among):
         gains = np.empty(len(models))

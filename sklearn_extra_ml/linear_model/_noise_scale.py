@@ -15,7 +15,8 @@ from ._consensus import weighted_median
 # Rows, in random-like order, from which a scale is estimated: its relative error is 1 %.
 SCALE_ROWS = 4096
 
-_CUTS = np.linspace(2.0, 6.0, 81)  # the last: the window of `noise_mixture`
+# One normal row in two million lies beyond the last.
+_CUTS = np.linspace(2.0, 5.0, 61)
 _KEPT_VARIANCE = 2 * norm.cdf(_CUTS) - 1 - 2 * _CUTS * norm.pdf(_CUTS)
 _CUBES = _CUTS**3 / 3
 
@@ -59,7 +60,7 @@ def inlier_cut(scale, mass, density):
     """Multiple of `scale` at which to cut, given the inliers' weight and the outliers' density.
 
     Asymptotic variance of the least squares on rows within c scales (a hard-rejection M-estimator)
-    with a constant density of outliers in the band, up to a factor, minimised over c in [2, 6].
+    with a constant density of outliers in the band, up to a factor, minimised over c in [2, 5].
     """
     variance = mass * scale**2 * _KEPT_VARIANCE + density * scale**3 * _CUBES
     return float(_CUTS[np.argmin(variance / _KEPT_VARIANCE**2)])
