@@ -110,6 +110,7 @@ def noise_mixture(
     losses: NDArray[np.float64],
     weights: NDArray[np.float64],
     start: float,
+    twice: bool,
     dof: float,
     lowest: float,
 ) -> tuple[float, float, float]: ...

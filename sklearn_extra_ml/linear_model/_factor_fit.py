@@ -47,7 +47,7 @@ def fit_by_factor(estimator, engine, mask, y, n_fitted):
     size, dtype = engine.X.shape[1], engine.X.dtype
     # columns that are constant in all rows were not packed: their singular values are 0
     triangle = np.zeros((size, size))
-    triangle[np.ix_(np.arange(engine.p), engine.columns)] = r[first : engine.dof, first : engine.dof]
+    triangle[: engine.p, engine.columns] = r[first : engine.dof, first : engine.dof]
     targets = np.zeros((size, engine.t))
     targets[: engine.p] = r[first : engine.dof, engine.dof :]
     coef, _, rank, singular = linalg.lstsq(triangle, targets, cond=estimator.tol)

@@ -280,12 +280,15 @@ class GenericEngine:
 
     def noise_threshold(self, model, start=None):
         """Threshold and noise scale from the losses of a good model."""
-        if start is None:
+        rough = start is None
+        if rough:
             w = _NOTHING[:0] if self.weights is None else self.weights
             start = loss_entropy(self._root(model[1]), w, self.lowest, float(self.dof))[1] / 1.5
         losses = model[1][:SCALE_ROWS]
         dof = self.dof * len(losses) / self.n
-        return noise_threshold(losses, self.weights, start, dof, self.lowest, self.power)
+        return noise_threshold(
+            losses, self.weights, start, dof, self.lowest, self.power, rough=rough
+        )
 
     def settle(self, model, threshold):
         """Refit on the rows within the threshold until at most 1 % of them change."""

@@ -113,23 +113,24 @@ class LinearEngine:
         self.n = len(self.index)
         self.total_mass = float(self.n if self.weights is None else self.weights.sum())
         self._cumulative = _NOTHING
+        self._first = None
         self._narrow = None  # the rows in single precision, made when first asked for
         self.rule = None
 
     def _pack(self):
         targets = self.y.reshape(len(self.y), -1)
         head = self.index[:1024]
-        x_centre, y_centre = self.X[head].mean(axis=0, dtype=np.float64), targets[head].mean(axis=0)
-        X = self.X
+        X, X_head = self.X, self.X[head]
+        x_centre, y_centre = X_head.mean(axis=0, dtype=np.float64), targets[head].mean(axis=0)
+        self.columns = np.arange(X.shape[1])
         if self.intercept:
-            varies = (X[head] != X[head[:1]]).any(axis=0)
-            varies[~varies] = (X[:, ~varies] != X[head[:1]][:, ~varies]).any(axis=0)
-            self.columns = np.flatnonzero(varies)
-            if len(self.columns) < X.shape[1]:
+            varies = (X_head != X_head[0]).any(axis=0)
+            if not varies.all():
+                varies[~varies] = (X[:, ~varies] != X_head[0, ~varies]).any(axis=0)
+                self.columns = np.flatnonzero(varies)
                 X = np.ascontiguousarray(X[:, self.columns])
                 x_centre = x_centre[self.columns]
         else:
-            self.columns = np.arange(X.shape[1])
             x_centre, y_centre = np.zeros_like(x_centre), np.zeros_like(y_centre)
         self.x_centre, self.y_centre = x_centre, y_centre
         self.p, self.t = X.shape[1], targets.shape[1]
@@ -145,15 +146,14 @@ class LinearEngine:
             self.n_row_threads,
             self.blocks,
         )
-        mass = np.full(n_blocks * _BLOCK, 1.0)
         if self.weights is None:
-            mass[len(self.index) :] = 0
+            ends = np.arange(n_blocks + 1) * float(_BLOCK)
+            self.mass_before = np.minimum(ends, len(self.index))
         else:
-            mass[: len(self.index)] = self.weights
-            mass[len(self.index) :] = 0
-            self.w = mass
-        per_block = mass.reshape(n_blocks, _BLOCK).sum(axis=1)
-        self.mass_before = np.concatenate([[0.0], np.cumsum(per_block)])
+            self.w = np.zeros(n_blocks * _BLOCK)
+            self.w[: len(self.index)] = self.weights
+            per_block = self.w.reshape(n_blocks, _BLOCK).sum(axis=1)
+            self.mass_before = np.concatenate([[0.0], np.cumsum(per_block)])
         # The local optimisation looks at the first rows only: 50 for each coefficient.
         most = max(4096, 5 * self.dof)
         self.n_head = -(-min(len(self.index), max(1024, min(50 * self.dof, most))) // _BLOCK)
@@ -190,6 +190,8 @@ class LinearEngine:
 
     def solve(self, first_trial, count):
         """Draw and solve trials; return samples (count, m) and models (count, t, p + 1)."""
+        if first_trial == 0 and self._first is not None and len(self._first[0]) >= count:
+            return tuple(part[:count] for part in self._first)
         samples = np.empty((count, self.min_samples), dtype=np.intp)
         kernel.draw_samples(self.seed, first_trial, self._cumulative, self.n, samples)
         models = np.zeros((count, self.t, self.p + 1))
@@ -211,6 +213,8 @@ class LinearEngine:
             doubtful = np.flatnonzero(~(ratios > max(100 * self.tol, 1e-10)))
             for at in doubtful:
                 models[at] = self._minimum_norm(samples[at])
+        if first_trial == 0:
+            self._first = samples, models  # the pilot and the search want them both
         return samples, models
 
     def _minimum_norm(self, sample):
@@ -428,26 +432,24 @@ class LinearEngine:
     def starts(self):
         """Row masks (n_starts, rows of the head) of the deterministic starts."""
         n = min(self.n, self.n_head * _BLOCK)
-        cells = self.blocks[: self.n_head].transpose(0, 2, 1).reshape(-1, self.p + self.t)[:n]
-        A, y = cells[:, : self.p].astype(np.float64), cells[:, self.p :].astype(np.float64)
         masks = np.zeros((5 if self.p else 1, self.n_head * _BLOCK), dtype=np.uint8)
         masks[0, :n] = 1
         if self.p == 0:
             return masks
+        cells = self.blocks[: self.n_head].transpose(1, 0, 2).reshape(self.p + self.t, -1)[:, :n]
         w = np.ones(n) if self.weights is None else self.weights[:n]
         if self.intercept:
-            A -= (w @ A) / w.sum()
-            y -= (w @ y) / w.sum()
-        weighted = A if self.weights is None else A * w[:, None]
-        scatter = weighted.T @ A
-        axis = np.linalg.eigh(scatter)[1][:, -1]
-        along = A @ axis
+            cells = cells - (cells @ w / w.sum())[:, None]
+        A, y = cells[: self.p].astype(np.float64), cells[self.p].astype(np.float64)
+        weighted = A if self.weights is None else A * w
+        scatter = weighted @ A.T
+        along = np.linalg.eigh(scatter)[1][:, -1] @ A
         low, high = 3 * (n - 1) // 10, n - 1 - 3 * (n - 1) // 10
         edges = np.partition(along, (low, high))
         masks[1, :n] = along <= edges[low]
         masks[2, :n] = along >= edges[high]
         scatter.flat[:: self.p + 1] += 1e-12 * np.trace(scatter) / self.p or 1.0
-        side = (y - A @ np.linalg.solve(scatter, weighted.T @ y))[:, 0]
+        side = y - np.linalg.solve(scatter, weighted @ y) @ A
         masks[3, :n] = side > 0
         masks[4, :n] = side <= 0
         return masks
@@ -475,23 +477,25 @@ class LinearEngine:
             else (self.weights[samples] * in_head).sum(1)
         )
         drops = np.minimum(drops.astype(np.float64), self.total_mass)
-        entropies, cores = np.empty(len(drawn)), np.empty(len(drawn))
+        entropies, cores = np.empty(len(drawn)), np.empty(0)
         arguments = (self.blocks, self.w, self.n, n_screen, self.t, self.squared)
-        kernel.model_entropies(
-            *arguments, drawn, self.lowest, drops, self.n_threads, entropies, cores
-        )
+        measure = kernel.model_entropies
+        measure(*arguments, drawn, self.lowest, drops, self.n_threads, entropies, cores)
         top = np.argsort(entropies, kind="stable")[:_N_PILOT_MODELS]
+        cores, top_drops = np.empty(len(top)), drops[top]
+        measure(*arguments, drawn[top], self.lowest, top_drops, 1, np.empty(0), cores)
         masks = self.starts() if deterministic else _NO_MASKS
         models = np.concatenate([np.zeros((len(masks), *drawn.shape[1:])), drawn[top]])
-        thresholds = np.concatenate([np.zeros(len(masks)), (3 * cores[top]) ** self.power])
-        all_drops = np.concatenate([np.zeros(len(masks)), drops[top]])
+        thresholds = np.concatenate([np.zeros(len(masks)), (3 * cores) ** self.power])
+        all_drops = np.concatenate([np.zeros(len(masks)), top_drops])
         best = self._tighten(models, thresholds, 0.0, 24, masks=masks, drops=all_drops)
         return models, best
 
     def noise_threshold(self, model, start=None):
         """Threshold and noise scale from the losses of a good model."""
-        if start is None:
-            entropy, core = np.empty(1), np.empty(1)
+        rough = start is None
+        if rough:
+            core = np.empty(1)
             kernel.model_entropies(
                 self.blocks,
                 self.w,
@@ -502,14 +506,16 @@ class LinearEngine:
                 np.ascontiguousarray(model[None]),
                 self.lowest,
                 np.array([float(self.dof)]),
-                self.n_threads,
-                entropy,
+                1,
+                np.empty(0),
                 core,
             )
             start = core[0] / 1.5
         losses = self.losses(model, SCALE_ROWS)
         dof = self.dof * len(losses) / self.n
-        return noise_threshold(losses, self.weights, start, dof, self.lowest, self.power)
+        return noise_threshold(
+            losses, self.weights, start, dof, self.lowest, self.power, rough=rough
+        )
 
     def settle(self, model, threshold):
         """Least squares on the rows within the threshold until they stay the same."""

@@ -66,16 +66,16 @@ def inlier_cut(scale, mass, density):
     return float(_CUTS[np.argmin(variance / _KEPT_VARIANCE**2)])
 
 
-def noise_threshold(losses, weights, start, dof, lowest, power):
+def noise_threshold(losses, weights, start, dof, lowest, power, *, rough=False):
     """Threshold for the losses of a good model, and the scale of the noise it comes from.
 
-    `start` is a first guess of the scale, `dof` the number of coefficients fitted to these rows;
+    `start` is a first guess of the scale, a `rough` one or one that a similar model gave; `dof` the number of coefficients fitted to these rows;
     `losses` (of the first rows) and the threshold returned are in units of the loss, the scale in
     units of y.
     """
     part = np.asarray(losses, dtype=np.float64)
     part = np.sqrt(part) if power == 2 else part
     w = np.ones(0) if weights is None else weights[: len(losses)]
-    scale, mass, density = noise_mixture(part, w, max(start, lowest), dof, lowest)
+    scale, mass, density = noise_mixture(part, w, max(start, lowest), rough, dof, lowest)
     cut = inlier_cut(scale, mass, density) * scale
     return (cut**2 if power == 2 else cut), scale

@@ -161,11 +161,13 @@ def test_draws_follow_the_weights_and_take_what_is_left():
 
 def test_noise_mixture_recovers_the_scale(rng):
     loss = np.concatenate([np.abs(rng.normal(scale=0.3, size=4000)), rng.uniform(0, 10, size=4000)])
-    scale, mass, density = kernel.noise_mixture(loss, np.ones(0), 1.0, 0.0, 1e-9)
+    scale, mass, density = kernel.noise_mixture(loss, np.ones(0), 1.0, True, 0.0, 1e-9)
     np.testing.assert_allclose(scale, 0.3, rtol=0.06)
     np.testing.assert_allclose(mass, 4000, rtol=0.06)
     np.testing.assert_allclose(density, 400, rtol=0.25)
-    weighted = kernel.noise_mixture(np.repeat(loss, 2), np.full(16_000, 0.5), 1.0, 0.0, 1e-9)
+    weighted = kernel.noise_mixture(
+        np.repeat(loss, 2), np.full(16_000, 0.5), 1.0, True, 0.0, 1e-9
+    )
     np.testing.assert_allclose(weighted[0], scale, rtol=1e-6)
 
 
