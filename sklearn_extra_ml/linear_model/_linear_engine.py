@@ -87,6 +87,12 @@ def _empty_aligned(shape, dtype):
     return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
+def _medians(rows):
+    """Medians of the first rows: an origin near the data however far its outliers are."""
+    middle = min(len(rows), 127) // 2
+    return np.partition(rows[:127], middle, axis=0)[middle].astype(np.float64)
+
+
 class LinearEngine:
     """Trials of one linear model over one data set; rows are the distinct ones, in content order.
 
@@ -121,7 +127,7 @@ class LinearEngine:
         targets = self.y.reshape(len(self.y), -1)
         head = self.index[:1024]
         X, X_head = self.X, self.X[head]
-        x_centre, y_centre = X_head.mean(axis=0, dtype=np.float64), targets[head].mean(axis=0)
+        x_centre, y_centre = _medians(X_head), _medians(targets[head])
         self.columns = np.arange(X.shape[1])
         if self.intercept:
             varies = (X_head != X_head[0]).any(axis=0)

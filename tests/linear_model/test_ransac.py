@@ -440,6 +440,15 @@ def test_gross_outliers_do_not_widen_the_threshold(rng):
     np.testing.assert_allclose(found.estimator_.coef_, w, atol=0.05)
 
 
+def test_outliers_beyond_all_digits_cost_none(rng):
+    # The mean of such targets is so large that the others would be rounded off beside it.
+    X, y, _, w = make(rng)
+    y[:20], X[20:30] = 1e25, 1e15
+    found = RANSACRegressor(random_state=0).fit(X, y)
+    np.testing.assert_allclose(found.estimator_.coef_, w, atol=0.05)
+    assert not found.inlier_mask_[:30].any()
+
+
 def test_duplicated_rows_never_make_a_sample(rng):
     x = np.repeat(np.arange(5.0), 40)
     y = np.where(np.arange(200) % 40 < 30, 2 * x + 1, rng.uniform(-9, 9, size=200))

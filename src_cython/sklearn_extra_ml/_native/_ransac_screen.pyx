@@ -105,7 +105,8 @@ def screen_models(const float[:, :, ::1] narrow, const float[:, ::1] largest, in
                 for i in range(n_active):
                     h = active[i]
                     for b in range(stop - start):
-                        total[h] += unit * parts[b * width + i]
+                        # no block gains more than its rows, however loose its bound
+                        total[h] += min(unit * parts[b * width + i], <double>SEM_RS_BLOCK)
                     if total[h] + left < to_beat:
                         kept[h] = 0
                     else:
