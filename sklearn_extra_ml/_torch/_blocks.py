@@ -39,9 +39,9 @@ def initialize_(layer, activation):
     return layer
 
 
-def linear(n_in, n_out, activation="identity"):
+def linear(n_in, n_out, activation="identity", *, bias=True):
     """Return a linear layer, initialised for the activation that follows it."""
-    return initialize_(nn.Linear(n_in, n_out), activation)
+    return initialize_(nn.Linear(n_in, n_out, bias=bias), activation)
 
 
 def zero_(layer):
@@ -50,8 +50,16 @@ def zero_(layer):
     return layer
 
 
+def hidden_layer(n_in, n_out, activation):
+    """Return a linear layer with its activation."""
+    return nn.Sequential(linear(n_in, n_out, activation), ACTIVATIONS[activation]())
+
+
 class ConditionEmbedding(nn.Module):
     """What each block of a network adds for the noise level, and multiplies for the context.
+
+    Contexts that are classes are few, however many rows there are: the factors of each class, and
+    those without context, are computed once a call and handed to the rows.
 
     Parameters
     ----------
@@ -62,31 +70,35 @@ class ConditionEmbedding(nn.Module):
         A key of `ACTIVATIONS`.
 
     n_context : int
-        Columns of the context; 0 for none.
+        Columns of the context; 0 for none. The last tells whether the context is given (1) or
+        dropped (all columns 0).
 
     width : int
         Hidden units between the context and its factors.
+
+    has_classes : bool
+        Whether the other columns are indicators of classes.
     """
 
-    def __init__(self, sizes, activation, n_context, width):
+    def __init__(self, sizes, activation, n_context, width, has_classes=False):
         super().__init__()
-        self.sizes, total = list(sizes), sum(sizes)
         frequencies = torch.logspace(-2, 3, _N_FREQUENCIES, base=2.0).repeat(2)
         phases = torch.tensor([0.0, -math.pi / 2]).repeat_interleave(_N_FREQUENCIES)
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.register_buffer("phases", phases, persistent=False)
-        self.time = nn.Sequential(
-            linear(2 * _N_FREQUENCIES, _TIME_WIDTH, activation),
-            ACTIVATIONS[activation](),
-            linear(_TIME_WIDTH, total),
-        )
+        self.time = hidden_layer(2 * _N_FREQUENCIES, _TIME_WIDTH, activation)
+        self.shifts = nn.ModuleList(linear(_TIME_WIDTH, size) for size in sizes)
         self.context = None
         if n_context:
-            self.context = nn.Sequential(
-                linear(n_context, width, activation),
-                ACTIVATIONS[activation](),
-                zero_(linear(width, total)),
-            )
+            self.context = hidden_layer(n_context, width, activation)
+            self.scales = nn.ModuleList(zero_(linear(width, size)) for size in sizes)
+        if n_context and has_classes:
+            n_classes = n_context - 1
+            table = torch.ones(n_context, n_context)
+            table[:n_classes, :n_classes] = torch.eye(n_classes)
+            table[n_classes] = 0.0
+            self.register_buffer("contexts", table, persistent=False)
+        self.has_classes = has_classes
 
     def forward(self, log_sigma, context):
         """Return (shifts, scales), lists of a tensor a block; scales None without contexts.
@@ -94,10 +106,20 @@ class ConditionEmbedding(nn.Module):
         `log_sigma` of shape (n, 1) or (1, 1), `context` (n, n_context). Scales start at 1.
         """
         waves = torch.addcmul(self.phases, log_sigma, self.frequencies).cos()
-        shifts = self.time(waves).split(self.sizes, dim=-1)
+        hidden = self.time(waves)
+        shifts = [layer(hidden) for layer in self.shifts]
         if self.context is None:
             return shifts, None
-        return shifts, (1 + self.context(context)).split(self.sizes, dim=-1)
+        if not self.has_classes:
+            hidden = self.context(context)
+            return shifts, [1 + layer(hidden) for layer in self.scales]
+        hidden, classes = self.context(self.contexts), context[:, :-1]
+        scales = []
+        for layer in self.scales:
+            factors = layer(hidden)
+            dropped = factors[-1:]
+            scales.append(torch.addmm(1 + dropped, classes, factors[:-1] - dropped))
+        return shifts, scales
 
 
 def normalization_layer(name, width):

@@ -30,10 +30,12 @@ from ._solvers import chain_sigmas
 class ConditionalMLP(nn.Module):
     """Residual perceptron: time is added, context multiplies.
 
-    Block i is ``h + last(f((first(h) + shift_i) * (1 + scale_i)))``, where `shift_i` is computed
-    from the logarithm of the noise level and `scale_i` from the context. The last layers start at
-    zero, so that at first every block is the identity, every context is ignored and the output is
-    0.
+    Block i is ``h + last(f((first(h) + shift_i) * scale_i))``, where `shift_i` is computed from the
+    logarithm of the noise level and `scale_i` from the context. The last layers start at zero, so
+    that at first every block is the identity, every context is ignored and the output is 0.
+
+    Steps on tables are short, so each sum stands in the matrix product beside it (``addmm``), and the
+    layers of a block have no bias: that of `shift_i` is one for the first of them.
 
     Parameters
     ----------
@@ -51,18 +53,29 @@ class ConditionalMLP(nn.Module):
 
     dropout : float
         Share of a block's activations that are dropped in training.
+
+    has_classes : bool
+        Whether contexts are classes: see `ConditionEmbedding`.
     """
 
-    def __init__(self, n_features, hidden_layer_sizes, activation, n_context=0, dropout=0.0):
+    def __init__(
+        self,
+        n_features,
+        hidden_layer_sizes,
+        activation,
+        n_context=0,
+        dropout=0.0,
+        has_classes=False,
+    ):
         super().__init__()
         width = hidden_layer_sizes[0]
-        self.sizes = list(hidden_layer_sizes)
+        sizes = list(hidden_layer_sizes)
         self.activation = ACTIVATIONS[activation]()
         self.dropout = nn.Dropout(dropout) if dropout else None
         self.inner = linear(n_features, width)
-        self.embedding = ConditionEmbedding(self.sizes, activation, n_context, width)
-        self.first = nn.ModuleList(linear(width, size) for size in self.sizes)
-        self.last = nn.ModuleList(zero_(linear(size, width)) for size in self.sizes)
+        self.embedding = ConditionEmbedding(sizes, activation, n_context, width, has_classes)
+        self.first = nn.ModuleList(linear(width, size, bias=False) for size in sizes)
+        self.last = nn.ModuleList(zero_(linear(size, width, bias=False)) for size in sizes)
         self.outer = zero_(linear(width, n_features))
 
     def forward(self, u, log_sigma, context=None):
@@ -70,13 +83,13 @@ class ConditionalMLP(nn.Module):
         shifts, scales = self.embedding(log_sigma, context)
         h = self.inner(u)
         for i, (first, last) in enumerate(zip(self.first, self.last, strict=True)):
-            z = first(h) + shifts[i]
+            z = torch.addmm(shifts[i], h, first.weight.t())
             if scales is not None:
                 z = z * scales[i]
             z = self.activation(z)
             if self.dropout is not None:
                 z = self.dropout(z)
-            h = h + last(z)
+            h = torch.addmm(h, z, last.weight.t())
         return self.outer(self.activation(h))
 
     def output_and_trace(self, u, log_sigma, context, directions):

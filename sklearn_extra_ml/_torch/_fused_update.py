@@ -38,11 +38,11 @@ class FusedUpdate:
             self.optimizer.step()
             return
         with torch.no_grad():
+            self.counts.add_(1)
             for grads, (group, params, means, squares, steps) in zip(
                 gradients, self.groups, strict=True
             ):
                 beta1, beta2 = group["betas"]
-                torch._foreach_add_(steps, 1)
                 self.kernel(
                     params,
                     grads,
@@ -60,14 +60,20 @@ class FusedUpdate:
                 )
 
     def _collect(self):
-        """List parameters and state once; parameters that had no gradient have no state."""
-        self.groups = []
-        for group in self.optimizer.param_groups:
-            params = [p for p in group["params"] if p in self.optimizer.state]
-            states = [self.optimizer.state[p] for p in params]
-            lists = ([s[key] for s in states] for key in ("exp_avg", "exp_avg_sq", "step"))
-            if params:
-                self.groups.append((group, params, *lists))
-        self.direct = sum(len(params) for _, params, *_ in self.groups) == sum(
-            len(group["params"]) for group in self.optimizer.param_groups
+        """List parameters and state once; parameters that had no gradient have no state.
+
+        The counts of steps, a tensor for each parameter, become views of one.
+        """
+        self.groups, state = [], self.optimizer.state
+        self.direct = all(
+            p in state for group in self.optimizer.param_groups for p in group["params"]
         )
+        if not self.direct:
+            return
+        self.counts = torch.stack([s["step"] for s in state.values()])
+        for values, count in zip(state.values(), self.counts, strict=True):
+            values["step"] = count
+        for group in self.optimizer.param_groups:
+            params = group["params"]
+            lists = ([state[p][key] for p in params] for key in ("exp_avg", "exp_avg_sq", "step"))
+            self.groups.append((group, params, *lists))

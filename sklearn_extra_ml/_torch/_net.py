@@ -43,6 +43,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 from ._batches import DeviceBatches, TensorData
+from ._flat import is_dense, lay_end_to_end
 from ._fused_update import FusedUpdate
 from ._graph import GraphedStep
 from ._plan import TrainingPlan, clone_tensors, load_optimizer, make_optimizer
@@ -277,14 +278,18 @@ class FastNet(skorch.NeuralNet):
         self._total = {name: torch.zeros((), device=device) for name in ("train", "valid")}
 
     def _gather_tensors(self):
-        """List once what every step or epoch goes over: the walks through the module's tree are
-        longer than the work on a small network."""
+        """List once what every step or epoch goes over: the walks through the module's tree, and
+        the calls for each tensor, are longer than the work on a small network."""
         self._weights = list(self.module_.parameters())
         self._averages, self._buffers = [], ([], [])
         if self.averaged_module_ is not None:
             self._averages = list(self.averaged_module_.parameters())
             self._buffers = (list(self.averaged_module_.buffers()), list(self.module_.buffers()))
-        self._kept = [t for m in self._modules_with_weights() for t in m.state_dict().values()]
+        if all(map(is_dense, [*self._weights, *self._averages])):
+            self._weights = lay_end_to_end(self._weights)
+            self._averages = lay_end_to_end(self._averages)
+        buffers = [b for m in self._modules_with_weights() for b in m.buffers()]
+        self._kept = [*self._weights, *self._averages, *buffers]
         parts = list(self.module_.modules())
         own_switch = any(type(part).train is not torch.nn.Module.train for part in parts)
         self._parts = None if own_switch else parts

@@ -72,6 +72,7 @@ class UNet(nn.Module):
         n_context=0,
         dropout=0.0,
         attention=False,
+        has_classes=False,
     ):
         super().__init__()
         self.image_shape, self.channels = tuple(image_shape), tuple(channels)
@@ -110,7 +111,9 @@ class UNet(nn.Module):
         self.norm, self.activation = group_norm(self.channels[0]), ACTIVATIONS[activation]()
         self.outer = zero_(conv3(self.channels[0], n_in, "identity"))
         hidden = max(_HEAD_WIDTH, max(self.channels))
-        self.embedding = ConditionEmbedding(block_widths, activation, n_context, hidden)
+        self.embedding = ConditionEmbedding(
+            block_widths, activation, n_context, hidden, has_classes
+        )
         self.to(memory_format=torch.channels_last)  # faster on GPUs, and a little on CPUs
 
     @property

@@ -148,8 +148,8 @@ class DiffusionModel(
 
     max_iter : int or "auto", default="auto"
         Number of epochs. "auto": as many as make 15 gradient steps a row up to 200 rows (at least 100
-        steps), and 3,000 times the fourth root of n_samples / 200 for more. With `image_shape`: 4
-        gradient steps a row, at least 300 and at most 1,500.
+        steps), 3,000 steps up to 500 rows, and 3,000 times the cube root of n_samples / 500 for
+        more. With `image_shape`: 4 gradient steps a row, at least 300 and at most 1,500.
 
     max_grad_norm : float, default=None
         Gradients are scaled down to this norm.

@@ -275,6 +275,7 @@ class BaseDiffusion(BaseDeep):
 
         n_context = 0 if self._context is None else self._context.n_context
         seen = n_context + 1 if n_context else 0
+        has_classes = n_context > 0 and self._context.classes is not None
         if self.module is not None:
             network = self._given_module(n_in, seen)
         elif self.image_shape is not None:
@@ -287,10 +288,11 @@ class BaseDiffusion(BaseDeep):
                 n_context=seen,
                 dropout=self.dropout,
                 attention=self.attention,
+                has_classes=has_classes,
             )
         else:
             network = ConditionalMLP(
-                n_in, self._hidden_sizes(), self.activation, seen, self.dropout
+                n_in, self._hidden_sizes(), self.activation, seen, self.dropout, has_classes
             )
         return Denoiser(
             network,
@@ -560,7 +562,7 @@ def image_steps(n_rows):
 
 
 def gradient_steps(n_rows):
-    """Return the default number of gradient steps: 15 a row up to 200 rows, then slower growth."""
+    """Return the default number of gradient steps: 15 a row up to 200 rows, more above 500."""
     if n_rows <= 200:
         return max(100, 15 * n_rows)
-    return int(3000 * (n_rows / 200) ** 0.25)
+    return int(3000 * max(1.0, n_rows / 500) ** (1 / 3))

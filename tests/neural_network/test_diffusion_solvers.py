@@ -159,6 +159,27 @@ def test_trace_by_hand_equals_automatic_differentiation(parameterization, n_cont
     torch.testing.assert_close(field, denoiser.field(u, 0.7, context))
 
 
+def test_contexts_that_are_classes_give_what_any_contexts_give():
+    """The table of the classes is a way to compute the same factors, and the same gradients."""
+    torch.manual_seed(0)
+    any_context = ConditionalMLP(4, (16, 24), "silu", 4).double()
+    for parameter in any_context.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    classes = ConditionalMLP(4, (16, 24), "silu", 4, has_classes=True).double()
+    classes.load_state_dict(any_context.state_dict())
+    context = with_context(torch.eye(3).double()[torch.tensor([0, 2, 1, 1, 0])])
+    context[3] = 0.0  # dropped
+    u, log_sigma = torch.randn(5, 4).double(), torch.randn(5, 1).double()
+    gradients = []
+    for network in (any_context, classes):
+        loss = network(u, log_sigma, context).square().sum()
+        gradients.append(torch.autograd.grad(loss, list(network.parameters())))
+    torch.testing.assert_close(
+        classes(u, log_sigma, context), any_context(u, log_sigma, context), rtol=1e-12, atol=1e-12
+    )
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-9)
+
+
 def test_trace_of_a_network_without_its_own_is_the_same():
     denoiser = random_denoiser()
     u, probes = torch.randn(5, 4, dtype=torch.float64), torch.eye(4).double()
@@ -204,7 +225,7 @@ def test_context_multiplies_and_time_is_added():
     denoiser = random_denoiser(n_context=2)
     network = denoiser.network
     with torch.no_grad():
-        for last in (network.embedding.context[-1], network.embedding.time[-1]):
+        for last in (*network.embedding.scales, *network.embedding.shifts):
             torch.nn.init.zeros_(last.weight)
             torch.nn.init.zeros_(last.bias)
     u, level = torch.randn(3, 4, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
@@ -212,11 +233,10 @@ def test_context_multiplies_and_time_is_added():
     # no scale, no shift: neither context nor level is seen
     torch.testing.assert_close(network(u, level, contexts[0]), network(u, level + 1, contexts[1]))
     with torch.no_grad():
-        network.embedding.context[-1].bias.fill_(-1.0)  # scale 0 switches every block's inside off
-    h = network.inner(u)
-    for last in network.last:
-        h = h + last(torch.zeros(3, last.in_features).double())
-    torch.testing.assert_close(network(u, level, contexts[0]), network.outer(network.activation(h)))
+        for layer in network.embedding.scales:
+            layer.bias.fill_(-1.0)  # scale 0 switches every block's inside off
+    expected = network.outer(network.activation(network.inner(u)))
+    torch.testing.assert_close(network(u, level, contexts[0]), expected)
 
 
 def test_guidance_extrapolates_from_the_dropped_to_the_given_context():

@@ -21,8 +21,9 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_extra_ml._torch import _net
 from sklearn_extra_ml._torch._batches import DeviceBatches, TensorData
+from sklearn_extra_ml._torch._flat import lay_end_to_end
 from sklearn_extra_ml._torch._plan import TrainingPlan
-from sklearn_extra_ml.neural_network import AutoEncoder, _base
+from sklearn_extra_ml.neural_network import AutoEncoder, DiffusionModel, _base
 
 
 def small(**parameters):
@@ -201,6 +202,49 @@ def test_averaged_weights_follow_the_formula(blob):
         average = torch.lerp(average, value, 1 - min(0.9, (1 + step) / (10 + step)))
     found = next(model.net_.averaged_module_.parameters()).detach()
     np.testing.assert_allclose(found, average, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_parameters_end_to_end_keep_values_strides_and_identity(channels_last):
+    module = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.Linear(3, 4).double())
+    if channels_last:
+        module.to(memory_format=torch.channels_last)
+    before = [(p, p.detach().clone(), p.stride()) for p in module.parameters()]
+    flats = lay_end_to_end(module.parameters())
+    assert [flat.dtype for flat in flats] == [torch.float32, torch.float64]
+    for (p, values, strides), after in zip(before, module.parameters(), strict=True):
+        assert p is after and p.stride() == strides and p.requires_grad and p.is_leaf
+        torch.testing.assert_close(p.detach(), values, rtol=0, atol=0)
+    for flat in flats:
+        flat.mul_(2.0)
+    copied = copy.deepcopy(module)
+    for (p, values, _), own in zip(before, copied.parameters(), strict=True):
+        torch.testing.assert_close(p.detach(), 2 * values, rtol=0, atol=0)
+        assert own.untyped_storage().nbytes() == own.nbytes
+
+
+def test_parameters_with_gaps_are_trained_where_they_are(blob):
+    class Strided(torch.nn.Linear):
+        def __init__(self, n_in, n_out):
+            super().__init__(n_in, n_out)
+            self.weight = torch.nn.Parameter(torch.zeros(n_out, 2 * n_in)[:, ::2])
+
+    model = DiffusionModel(
+        module=lambda n, _: Network(Strided(n, n)), max_iter=5, random_state=0
+    ).fit(blob)
+    weight = model.net_.module_.network.layer.weight
+    assert weight.stride()[1] == 2 and weight.detach().abs().max() > 0
+
+
+class Network(torch.nn.Module):
+    """A network of one layer that does not look at the noise level."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, u, log_sigma, context):
+        return self.layer(u)
 
 
 # --- going on ------------------------------------------------------------------------------------

@@ -110,9 +110,9 @@ def test_context_multiplies_and_noise_level_is_added():
 
     assert not torch.allclose(at(0.0, context), at(1.0, context))
     with torch.no_grad():
-        last = network.embedding.context[-1]
-        last.weight.zero_()
-        last.bias.fill_(-1.0)  # factor 0: what is added for the level is multiplied away
+        for layer in network.embedding.scales:
+            layer.weight.zero_()
+            layer.bias.fill_(-1.0)  # factor 0: what is added for the level is multiplied away
     torch.testing.assert_close(at(0.0, context), at(1.0, -context), rtol=0, atol=0)
 
 
