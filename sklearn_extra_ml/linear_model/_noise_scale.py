@@ -69,9 +69,9 @@ def inlier_cut(scale, mass, density):
 def noise_threshold(losses, weights, start, dof, lowest, power, *, rough=False):
     """Threshold for the losses of a good model, and the scale of the noise it comes from.
 
-    `start` is a first guess of the scale, a `rough` one or one that a similar model gave; `dof` the number of coefficients fitted to these rows;
-    `losses` (of the first rows) and the threshold returned are in units of the loss, the scale in
-    units of y.
+    `start` is a first guess of the scale, a `rough` one or one that a similar model gave; `dof` the
+    number of coefficients fitted to these rows. `losses`, of the first rows, and the threshold
+    returned are in units of the loss, the scale in units of y.
     """
     part = np.asarray(losses, dtype=np.float64)
     part = np.sqrt(part) if power == 2 else part
