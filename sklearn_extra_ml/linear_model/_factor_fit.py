@@ -3,12 +3,11 @@
 `LinearRegression.fit` copies the inliers, centres the copy and decomposes it. The packed rows of
 the search are centred and in cache-sized blocks, and their QR factor R (`factor_rows`) has the
 singular values and the least squares solution of the rows themselves, to rounding, whatever their
-condition. The rest of the fit, minimum norm and cut of small singular values included, is then
-scikit-learn's own, on R: a matrix of `n_features` rows.
+condition. The rest of the fit, minimum norm with a cut of small singular values, is then that of
+scikit-learn, on R: a matrix of `n_features` rows.
 """
 
 import numpy as np
-from scipy import linalg
 from sklearn.linear_model import LinearRegression
 
 from .._native._ransac_fit import factor_rows
@@ -50,9 +49,11 @@ def fit_by_factor(estimator, engine, mask, y, n_fitted):
     triangle[: engine.p, engine.columns] = r[first : engine.dof, first : engine.dof]
     targets = np.zeros((size, engine.t))
     targets[: engine.p] = r[first : engine.dof, engine.dof :]
-    coef, _, rank, singular = linalg.lstsq(triangle, targets, cond=estimator.tol)
+    left, singular, right = np.linalg.svd(triangle)
+    kept = singular > estimator.tol * singular[0]
+    coef = right[kept].T @ ((left.T[kept] @ targets) / singular[kept, None])
     estimator.coef_ = (coef[:, 0] if y.ndim == 1 else coef.T).astype(dtype, order="C")
-    estimator.rank_ = rank
+    estimator.rank_ = int(np.count_nonzero(kept))
     estimator.singular_ = singular[: min(n_fitted, size)].astype(dtype)
     estimator.n_features_in_ = size
     estimator.intercept_ = 0.0

@@ -24,6 +24,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from .._native import _ransac as kernel
 from .._native._ransac_fit import explained_sums, mark_within
 from .._native._ransac_screen import narrow_rows, screen_models
+from .._native._ransac_starts import N_STARTS, mark_starts
 from ._consensus import (
     COUNT,
     INVALID_DATA,
@@ -89,8 +90,8 @@ def _empty_aligned(shape, dtype):
 
 def _medians(rows):
     """Medians of the first rows: an origin near the data however far its outliers are."""
-    middle = min(len(rows), 127) // 2
-    return np.partition(rows[:127], middle, axis=0)[middle].astype(np.float64)
+    middle = len(rows) // 2
+    return np.partition(rows, middle, axis=0)[middle].astype(np.float64)
 
 
 class LinearEngine:
@@ -125,7 +126,7 @@ class LinearEngine:
 
     def _pack(self):
         targets = self.y.reshape(len(self.y), -1)
-        head = self.index[:1024]
+        head = self.index[:127]
         X, X_head = self.X, self.X[head]
         x_centre, y_centre = _medians(X_head), _medians(targets[head])
         self.columns = np.arange(X.shape[1])
@@ -437,27 +438,13 @@ class LinearEngine:
 
     def starts(self):
         """Row masks (n_starts, rows of the head) of the deterministic starts."""
-        n = min(self.n, self.n_head * _BLOCK)
-        masks = np.zeros((5 if self.p else 1, self.n_head * _BLOCK), dtype=np.uint8)
-        masks[0, :n] = 1
+        n_rows = self.n_head * _BLOCK
         if self.p == 0:
+            masks = np.zeros((1, n_rows), dtype=np.uint8)
+            masks[0, : self.n] = 1
             return masks
-        cells = self.blocks[: self.n_head].transpose(1, 0, 2).reshape(self.p + self.t, -1)[:, :n]
-        w = np.ones(n) if self.weights is None else self.weights[:n]
-        if self.intercept:
-            cells = cells - (cells @ w / w.sum())[:, None]
-        A, y = cells[: self.p].astype(np.float64), cells[self.p].astype(np.float64)
-        weighted = A if self.weights is None else A * w
-        scatter = weighted @ A.T
-        along = np.linalg.eigh(scatter)[1][:, -1] @ A
-        low, high = 3 * (n - 1) // 10, n - 1 - 3 * (n - 1) // 10
-        edges = np.partition(along, (low, high))
-        masks[1, :n] = along <= edges[low]
-        masks[2, :n] = along >= edges[high]
-        scatter.flat[:: self.p + 1] += 1e-12 * np.trace(scatter) / self.p or 1.0
-        side = y - np.linalg.solve(scatter, weighted @ y) @ A
-        masks[3, :n] = side > 0
-        masks[4, :n] = side <= 0
+        masks = np.zeros((N_STARTS, n_rows), dtype=np.uint8)
+        mark_starts(self.blocks, self.w, self.n, self.t, self.intercept, masks)
         return masks
 
     def pilot(self, *, deterministic):

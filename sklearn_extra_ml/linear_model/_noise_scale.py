@@ -7,18 +7,12 @@ outliers, nearer when they are dense.
 """
 
 import numpy as np
-from scipy.stats import norm
 
-from .._native._ransac import noise_mixture
+from .._native._ransac import inlier_cut, noise_mixture
 from ._consensus import weighted_median
 
 # Rows, in random-like order, from which a scale is estimated: its relative error is 1 %.
 SCALE_ROWS = 4096
-
-# One normal row in two million lies beyond the last.
-_CUTS = np.linspace(2.0, 5.0, 61)
-_KEPT_VARIANCE = 2 * norm.cdf(_CUTS) - 1 - 2 * _CUTS * norm.pdf(_CUTS)
-_CUBES = _CUTS**3 / 3
 
 
 def spread_of_targets(y, weights):
@@ -54,16 +48,6 @@ def lowest_scale(y, weights, relative):
     median = weighted_median(np.abs(y.reshape(-1)), None if y.ndim > 1 else weights)
     size = max(spread_of_targets(y, weights) * relative, 8 * np.finfo(y.dtype).eps * median)
     return float(2.0 ** np.floor(np.log2(size)))
-
-
-def inlier_cut(scale, mass, density):
-    """Multiple of `scale` at which to cut, given the inliers' weight and the outliers' density.
-
-    Asymptotic variance of the least squares on rows within c scales (a hard-rejection M-estimator)
-    with a constant density of outliers in the band, up to a factor, minimised over c in [2, 5].
-    """
-    variance = mass * scale**2 * _KEPT_VARIANCE + density * scale**3 * _CUBES
-    return float(_CUTS[np.argmin(variance / _KEPT_VARIANCE**2)])
 
 
 def noise_threshold(losses, weights, start, dof, lowest, power, *, rough=False):

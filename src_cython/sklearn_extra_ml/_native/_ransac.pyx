@@ -33,6 +33,7 @@ cdef extern from "sem_ransac_noise.h" nogil:
         intp_t n
     void sem_rs_mixture(const sem_rs_losses *losses, double start, int twice, double dof,
                         double lowest, double *out)
+    double sem_rs_cut(double scale, double mass, double density)
 
 cdef extern from "sem_ransac.h" nogil:
     enum:
@@ -549,3 +550,11 @@ def noise_mixture(const double[::1] losses, const double[::1] weights, double st
     with nogil:
         sem_rs_mixture(&part, start, twice, dof, lowest, &out[0])
     return out[0], out[1], out[2]
+
+
+def inlier_cut(double scale, double mass, double density):
+    """Multiple of `scale`, 2 to 5, within which least squares has the least asymptotic variance.
+
+    `mass` is the weight of the noise, `density` that of the outliers a unit of loss.
+    """
+    return sem_rs_cut(scale, mass, density)
