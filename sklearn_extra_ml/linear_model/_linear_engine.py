@@ -3,8 +3,9 @@
 `linear_design` tells whether an estimator is a linear model in disguise (LinearRegression, Ridge,
 or a Pipeline of PolynomialFeatures and one of them); then no estimator is fitted in a trial. A
 trial is a solved sample (`solve_samples`), a batch of trials one sweep over blocks of rows
-(`score_models`). Samples too close to singular for LU or QR are solved as scikit-learn solves
-them, by the minimum norm solution with its cut of singular values.
+(`score_models`), in single precision first (`screen_models`), which drops most of them. Samples too
+close to singular for LU or QR are solved as scikit-learn solves them, by the minimum norm solution
+with its cut of singular values.
 
 Local optimisation (Chum, Matas and Kittler, 2003) tightens a model: least squares on the rows
 within a threshold that shrinks to the final one. Besides the drawn samples there are five

@@ -95,7 +95,7 @@ class RANSACRegressor(
     residual_threshold : "auto", "mad", float or None, default="auto"
         Largest loss of an inlier, in units of `loss`. "auto": estimated. The scale of the noise is
         taken from the residuals of the model that describes the data in fewest bits, the threshold
-        is the multiple of it (2 to 3.5) that makes the final fit most precise. None: the median
+        is the multiple of it (2 to 5) that makes the final fit most precise. None: the median
         absolute deviation (MAD) of `y`, as in scikit-learn, which includes the spread that the
         model explains. "mad": the same, but "auto" when the MAD is 0.
 

@@ -22,8 +22,10 @@
 /* Into each clone of its caller, or it would run the baseline instructions. */
 #if defined(__GNUC__)
 #  define SEM_RS_INLINE static inline __attribute__((always_inline))
+#  define SEM_RS_MAYBE __attribute__((unused)) /* each module takes what it needs of this file */
 #else
 #  define SEM_RS_INLINE static inline
+#  define SEM_RS_MAYBE
 #endif
 
 #define SEM_RS_BLOCK 256
@@ -77,6 +79,7 @@ static inline int sem_rs_bin(double loss, double lowest)
 }
 
 /* The same for a whole block, as a loop that vectorises. */
+SEM_RS_MAYBE
 SEM_CLONES static void sem_rs_bins(const double *loss, double lowest, int32_t *bins)
 {
     int64_t base;
@@ -150,6 +153,7 @@ SEM_RS_INLINE double sem_rs_bin_total(const double *bins, int *n_used)
 
 /* Log-likelihood of each bin's rows under the histogram as a piecewise constant density, and
  * their sum; for the first n bins, a multiple of 16. */
+SEM_RS_MAYBE
 SEM_CLONES static double sem_rs_bin_terms(const double *bins, int n, double total, double lowest,
                                           double *terms)
 {

@@ -237,8 +237,8 @@ static inline double sem_rs_cut(double scale, double mass, double density)
     for (int step = 0; step <= 60; step++) {
         const double c = 2 + 0.05 * step;
         const double kept = erf(c / 1.4142135623730951) - c * SEM_RS_PEAK * exp(-0.5 * c * c);
-        const double variance = (mass * scale * scale * kept + density * scale * scale * scale * c * c * c / 3)
-                                / (kept * kept);
+        const double inside = mass * kept + density * scale * c * c * c / 3;
+        const double variance = inside / (kept * kept); /* over scale squared */
         if (variance < best) {
             best = variance;
             cut = c;

@@ -63,6 +63,7 @@ SEM_RS_INLINE void NAME(sem_rs_tile)(const REAL *block, ptrdiff_t p, ptrdiff_t t
 }
 
 /* Gain of SEM_RS_GROUP models on one block. */
+SEM_RS_MAYBE
 SEM_CLONES static void NAME(sem_rs_score)(
     const REAL *block, const double *weights, ptrdiff_t p, ptrdiff_t t, int squared,
     const REAL *models, int kind, double threshold, const float *curve, double *gain)
@@ -120,6 +121,7 @@ SEM_CLONES static void NAME(sem_rs_score)(
 }
 
 /* Losses of one block under one model (t x (p + 1)). */
+SEM_RS_MAYBE
 SEM_CLONES static void NAME(sem_rs_losses)(const REAL *block, ptrdiff_t p, ptrdiff_t t, int squared,
                                            const double *model, REAL *loss)
 {
@@ -140,6 +142,7 @@ SEM_CLONES static void NAME(sem_rs_losses)(const REAL *block, ptrdiff_t p, ptrdi
 }
 
 /* Add the products of the columns (design, one, targets), weighted, to the upper triangle of gram. */
+SEM_RS_MAYBE
 SEM_CLONES static void NAME(sem_rs_products)(const REAL *block, const double *row_weight, ptrdiff_t p,
                                              ptrdiff_t t, double *gram)
 {
@@ -174,6 +177,7 @@ SEM_CLONES static void NAME(sem_rs_products)(const REAL *block, const double *ro
 }
 
 /* Weight of each row of one block in the next fit: its own within the threshold, 0 beyond. */
+SEM_RS_MAYBE
 SEM_CLONES static void NAME(sem_rs_weigh)(const REAL *loss, const double *weights, double threshold,
                                           double *part, sem_rs_pass *pass)
 {
@@ -195,6 +199,7 @@ SEM_CLONES static void NAME(sem_rs_weigh)(const REAL *loss, const double *weight
 
 /* One pass over blocks [first, last): rows within `threshold` of the model (or those of `mask`,
  * when given) add to `gram`; the losses of all rows go into `bins` when given. */
+SEM_RS_MAYBE
 static void NAME(sem_rs_collect)(const sem_rs_rows *rows, ptrdiff_t first, ptrdiff_t last,
                                  const double *model, const uint8_t *mask, double threshold,
                                  double lowest, double *gram, double *bins, sem_rs_pass *pass)
@@ -250,7 +255,9 @@ static void NAME(sem_rs_collect)(const sem_rs_rows *rows, ptrdiff_t first, ptrdi
  * Starts from `model`, or from least squares on `mask`; each step fits the rows within the
  * threshold, which shrinks by `shrink` down to `tightest`, then stays until nothing moves. With
  * `entropy` given, `model` ends as the step with the least entropy of its losses, looked for until
- * SEM_RS_PATIENCE steps in a row were no better; otherwise as the last step. `drop`: rows that the starting model fits exactly. Returns 0, or -1 without memory. */
+ * SEM_RS_PATIENCE steps in a row were no better; otherwise as the last step. `drop`: rows that the
+ * starting model fits exactly. Returns 0, or -1 without memory. */
+SEM_RS_MAYBE
 static int NAME(sem_rs_tighten)(const sem_rs_rows *rows, ptrdiff_t n_blocks, int intercept, double alpha,
                                 const uint8_t *mask, double threshold, double shrink, double tightest,
                                 int steps, double lowest, double drop, double *model, double *entropy)

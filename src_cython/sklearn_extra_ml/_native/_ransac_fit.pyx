@@ -10,7 +10,7 @@ from cython cimport floating
 from cython.parallel cimport prange
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from sklearn_extra_ml._native._typedefs cimport intp_t
 
@@ -43,6 +43,7 @@ cdef extern from "sem_ransac_qr.h" nogil:
                             const double *model, const double *centre, double *sums)
 
 cdef intp_t CHUNK = 32  # blocks that one task takes
+cdef intp_t GROUP = 32  # chunks between two looks at Ctrl-C
 
 
 cdef sem_rs_rows _rows(const floating[:, :, ::1] blocks, const double[::1] weights, intp_t n_rows,
@@ -81,31 +82,35 @@ def factor_rows(const floating[:, :, ::1] blocks, const double[::1] weights, int
     targets beside it; c counts the one (with `intercept`), the design and the targets.
     """
     cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets)
-    cdef intp_t c = r.shape[0], q = c - n_targets, n_blocks = blocks.shape[0], k
+    cdef intp_t c = r.shape[0], q = c - n_targets, n_blocks = blocks.shape[0], k, first, here
     cdef intp_t n_chunks = (n_blocks + CHUNK - 1) // CHUNK
     cdef int failed = 0
-    cdef double *parts = <double *>calloc(n_chunks * c * c, sizeof(double))
+    cdef double *parts = <double *>malloc(GROUP * c * c * sizeof(double))
     cdef double *a = <double *>malloc(c * SEM_RS_BLOCK * sizeof(double))
     if parts == NULL or a == NULL:
         free(parts)
         free(a)
         raise MemoryError()
     try:
-        for k in prange(n_chunks, schedule="dynamic", num_threads=n_threads, nogil=True):
-            if _factor(blocks, &rows, k * CHUNK, min((k + 1) * CHUNK, n_blocks), intercept,
-                       &mask[0, 0], parts + k * c * c) < 0:
-                failed |= 1
-        if failed:
-            raise MemoryError()
-        with nogil:
-            memcpy(&r[0, 0], parts, c * c * sizeof(double))
-            for k in range(1, n_chunks):
-                sem_rs_unfold(parts + k * c * c, q, c, a)
-                sem_rs_fold(a, q, c, &r[0, 0])
+        memset(&r[0, 0], 0, c * c * sizeof(double))
+        for first in range(0, n_chunks, GROUP):
+            here = min(GROUP, n_chunks - first)
+            memset(parts, 0, here * c * c * sizeof(double))
+            for k in prange(here, schedule="dynamic", num_threads=n_threads, nogil=True):
+                if _factor(blocks, &rows, (first + k) * CHUNK,
+                           min((first + k + 1) * CHUNK, n_blocks), intercept, &mask[0, 0],
+                           parts + k * c * c) < 0:
+                    failed |= 1
+            if failed:
+                raise MemoryError()
+            with nogil:
+                for k in range(here):
+                    sem_rs_unfold(parts + k * c * c, q, c, a)
+                    sem_rs_fold(a, q, c, &r[0, 0])
+            PyErr_CheckSignals()
     finally:
         free(parts)
         free(a)
-    PyErr_CheckSignals()
 
 
 def mark_within(const floating[:, :, ::1] blocks, intp_t n_targets, bint squared,
