@@ -346,8 +346,10 @@ class LinearEngine:
 
     def padded(self, mask):
         """A mask of the distinct rows as the kernels take it: (n_blocks, BLOCK), zero beyond."""
-        if mask.base is not None and mask.base.shape == (len(self.blocks), _BLOCK):
-            return mask.base.view(np.uint8)
+        whole = mask.base  # what `inliers` returned part of
+        if whole is not None and whole.shape == (len(self.blocks), _BLOCK):
+            if mask.ctypes.data == whole.ctypes.data and mask.flags.c_contiguous:
+                return whole.view(np.uint8)
         out = np.zeros((len(self.blocks), _BLOCK), dtype=np.uint8)
         out.reshape(-1)[: self.n] = mask
         return out
