@@ -1,11 +1,13 @@
 /* The scale of noise in the losses of a model that fits the inliers.
  *
  * Near 0 losses are a half-normal part, the noise, and a rest whose density is taken as constant.
- * EM separates the two on a window of SEM_RS_WINDOW scales, which follows the scale. It has more
- * than one fixed point where a model's losses are uneven by chance, so it is started twice and the
- * likelihoods are compared. The constant density must earn its place: where it raises the
- * likelihood by less than log(n) / 2, the description length of its share (Rissanen, 1978), the
- * window holds noise only.
+ * EM separates the two on a window of SEM_RS_WINDOW scales, which follows the scale.
+ *
+ * What it finds must earn its place by the description length of a parameter, log(n) / 2 (Rissanen,
+ * 1978). EM has more than one fixed point where losses are uneven by chance, so it is started twice;
+ * the narrower split is taken when it raises the likelihood of the losses in its window over that
+ * under the wider one by log(n), for its scale and its share. And where the constant density raises
+ * the likelihood by less than log(n) / 2, the window holds noise only.
  *
  * Sums run over 16 lanes and the exponential is our own, so bits do not depend on instruction set
  * or C library.
@@ -117,28 +119,21 @@ static inline double sem_rs_first_share(const sem_rs_losses *losses, double scal
     return share < 0.05 ? 0.05 : share > 0.99 ? 0.99 : share;
 }
 
-/* EM from a first scale to a fixed point; with `fixed` the scale and the window stay. */
-static inline sem_rs_split sem_rs_settle(const sem_rs_losses *losses, sem_rs_split split, int fixed,
-                                         double dof, double lowest, sem_rs_expected *sums)
+/* EM from a first scale to a fixed point. */
+static inline sem_rs_split sem_rs_settle(const sem_rs_losses *losses, double start, double dof,
+                                         double lowest, sem_rs_expected *sums)
 {
-    if (!fixed)
-        split.share = sem_rs_first_share(losses, split.scale);
+    sem_rs_split split = {start, sem_rs_first_share(losses, start), 0};
     for (int step = 0; step < 60; step++) {
-        if (!fixed)
-            split.window = SEM_RS_WINDOW * split.scale;
+        split.window = SEM_RS_WINDOW * split.scale;
         *sums = sem_rs_expect(losses, &split);
         if (!(sums->mass > 0))
             break;
-        const double share = sums->part / sums->mass, before = split.scale;
-        int settled = fabs(share - split.share) <= 1e-3;
-        split.share = share;
-        if (!fixed) {
-            const double freedom = sums->part - dof;
-            double next = sqrt(sums->square / (freedom > 1 ? freedom : 1));
-            split.scale = next > lowest ? next : lowest;
-            settled = fabs(split.scale - before) <= 5e-4 * before;
-        }
-        if (settled)
+        const double freedom = sums->part - dof, before = split.scale;
+        const double next = sqrt(sums->square / (freedom > 1 ? freedom : 1));
+        split.share = sums->part / sums->mass;
+        split.scale = next > lowest ? next : lowest;
+        if (fabs(split.scale - before) <= 5e-4 * before)
             break;
     }
     return split;
@@ -156,8 +151,9 @@ SEM_CLONES static void sem_rs_densities(const double *loss, ptrdiff_t n, const s
     }
 }
 
-/* Log-likelihood of the losses within the window of a split with share < 1. */
-static inline double sem_rs_likelihood(const sem_rs_losses *losses, const sem_rs_split *split)
+/* Log-likelihood of the losses up to `limit`, given that they are, under a split with share > 0. */
+static inline double sem_rs_likelihood(const sem_rs_losses *losses, const sem_rs_split *split,
+                                       double limit)
 {
     double sum = 0, mass = 0, density[SEM_RS_BLOCK];
     for (ptrdiff_t first = 0; first < losses->n; first += SEM_RS_BLOCK) {
@@ -166,7 +162,7 @@ static inline double sem_rs_likelihood(const sem_rs_losses *losses, const sem_rs
         double product = 1;
         sem_rs_densities(loss, n, split, density);
         for (ptrdiff_t i = 0; i < n; i++) {
-            if (!(loss[i] <= split->window))
+            if (!(loss[i] <= limit))
                 continue;
             if (losses->weights) {
                 sum += losses->weights[first + i] * log(density[i]);
@@ -182,7 +178,16 @@ static inline double sem_rs_likelihood(const sem_rs_losses *losses, const sem_rs
         }
         sum += log(product);
     }
-    return sum + mass * log(split->share * SEM_RS_PEAK / split->scale);
+    const double inside = split->share * erf(limit / split->scale * 0.7071067811865476)
+                          + (1 - split->share) * limit / split->window;
+    return sum + mass * log(split->share * SEM_RS_PEAK / (split->scale * inside));
+}
+
+/* Whether the half-normal part is more than what the coefficients fit exactly: EM that starts far
+ * too narrow finds nothing and shrinks to a point. */
+static inline int sem_rs_holds(const sem_rs_split *split, const sem_rs_expected *sums, double dof)
+{
+    return split->share * sums->mass >= dof + 1;
 }
 
 /* Split losses into noise and rest, from a first guess of the scale. `dof` coefficients were
@@ -192,31 +197,33 @@ static inline void sem_rs_mixture(const sem_rs_losses *losses, double start, int
                                   double lowest, double *out)
 {
     sem_rs_expected sums = {0, 0, 0, 0};
-    sem_rs_split split = {start, 0.5, 0};
-    split = sem_rs_settle(losses, split, 0, dof, lowest, &sums);
+    sem_rs_split split = sem_rs_settle(losses, start, dof, lowest, &sums);
     if (twice) {
         sem_rs_expected wide_sums = sums;
-        sem_rs_split wide = {4 * start, 0.5, 0};
-        wide = sem_rs_settle(losses, wide, 0, dof, lowest, &wide_sums);
-        if (wide.scale > 1.1 * split.scale && wide.share < 1 && split.share < 1) {
-            sem_rs_expected ignored = sums;
-            sem_rs_split narrow = {split.scale, split.share / 2, wide.window};
-            narrow = sem_rs_settle(losses, narrow, 1, dof, lowest, &ignored);
-            if (narrow.share > 0
-                && sem_rs_likelihood(losses, &wide) > sem_rs_likelihood(losses, &narrow)) {
-                split = wide;
-                sums = wide_sums;
-            }
+        const sem_rs_split wide = sem_rs_settle(losses, 4 * start, dof, lowest, &wide_sums);
+        if (wide.scale > 1.1 * split.scale && sem_rs_holds(&wide, &wide_sums, dof)
+            && (!sem_rs_holds(&split, &sums, dof)
+                || sem_rs_likelihood(losses, &split, split.window)
+                           - sem_rs_likelihood(losses, &wide, split.window)
+                       < log(sums.mass))) {
+            split = wide;
+            sums = wide_sums;
         }
+    }
+    if (!sem_rs_holds(&split, &sums, dof)) {
+        out[0] = start;
+        out[1] = sums.mass;
+        out[2] = 0;
+        return;
     }
     out[0] = split.scale;
     out[1] = split.share * sums.mass;
     out[2] = (1 - split.share) * sums.mass / split.window;
-    if (sums.mass > dof + 1 && split.share < 1 && split.share > 0) {
+    if (split.share < 1) {
         double pure = sqrt(sums.total / (sums.mass - dof));
         pure = pure > lowest ? pure : lowest;
         const double alone = sums.mass * log(SEM_RS_PEAK / pure) - 0.5 * sums.total / (pure * pure);
-        if (sem_rs_likelihood(losses, &split) - alone < 0.5 * log(sums.mass)) {
+        if (sem_rs_likelihood(losses, &split, split.window) - alone < 0.5 * log(sums.mass)) {
             out[0] = pure;
             out[1] = sums.mass;
             out[2] = 0;

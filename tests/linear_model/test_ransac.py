@@ -492,3 +492,17 @@ def test_linear_models_take_the_compiled_path_and_others_do_not(rng, monkeypatch
         used.clear()
         RANSACRegressor(estimator, min_samples=12, max_trials=3, random_state=0).fit(X, y)
         assert set(used) == {expected}
+
+
+def test_few_rows_with_outliers_close_to_the_line_are_fitted_as_well_as_many(rng):
+    errors, best = [], []
+    for _ in range(60):
+        X = rng.normal(size=(50, 3))
+        y = X @ [1.0, -2, 3] + 0.1 * rng.normal(size=50)
+        y[:20] += rng.choice([-1, 1], size=20) * rng.uniform(0.4, 1.0, size=20)
+        for kept, model in ((errors, RANSACRegressor(random_state=0)), (best, LinearRegression())):
+            rows = slice(20, None) if kept is best else slice(None)
+            fitted = model.fit(X[rows], y[rows])
+            coef = getattr(fitted, "estimator_", fitted).coef_
+            kept.append(np.linalg.norm(coef - [1, -2, 3]))
+    assert np.median(errors) < 1.6 * np.median(best)

@@ -351,3 +351,24 @@ def test_noise_mixture_finds_the_scale_from_a_first_guess_far_too_small():
     for guess in (0.012, 0.05, 0.2):
         scale = kernel.noise_mixture(loss, np.ones(0), guess, True, 6.0, 1e-9)[0]
         np.testing.assert_allclose(scale, 0.1, rtol=0.1)
+
+
+def test_noise_mixture_keeps_to_the_noise_where_outliers_lie_close_around_it():
+    noise = 0.1 * np.abs(norm.ppf((np.arange(90) + 0.5) / 180 + 0.5))
+    loss = np.concatenate([noise, np.linspace(0.4, 1.0, 60)])
+    for guess in (0.05, 0.1, 0.15):
+        scale, mass, _ = kernel.noise_mixture(loss, np.ones(0), guess, True, 2.0, 1e-9)
+        np.testing.assert_allclose(scale, 0.1, rtol=0.15)
+        np.testing.assert_allclose(mass, 90, rtol=0.15)
+
+
+def test_noise_mixture_from_a_guess_that_holds_no_losses_takes_the_wider_one():
+    loss = np.append(0.1 * np.abs(norm.ppf((np.arange(40) + 0.5) / 80 + 0.5)), [3.0, 5.0])
+    scale, mass, _ = kernel.noise_mixture(loss, np.ones(0), 0.015, True, 2.0, 1e-9)
+    np.testing.assert_allclose(scale, 0.1, rtol=0.1)
+    assert mass > 35
+
+
+def test_noise_mixture_without_any_noise_returns_the_guess():
+    loss = np.linspace(5, 6, 20)
+    assert kernel.noise_mixture(loss, np.ones(0), 0.01, True, 2.0, 1e-9) == (0.01, 0.0, 0.0)
