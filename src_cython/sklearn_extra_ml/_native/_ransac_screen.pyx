@@ -25,7 +25,7 @@ cdef extern from "sem_ransac_screen.h" nogil:
     void sem_rs_screen(const float *block, intp_t p, const float *models, const float *limits,
                        int quadratic, float *gains)
 
-cdef double FAR = 1e15  # beyond, squares may overflow: such models are left to the full pass
+cdef double FAR = 1e18  # beyond, squares may overflow: such models are left to the full pass
 
 
 def narrow_rows(const floating[:, :, ::1] blocks, int n_threads, float[:, :, ::1] narrow,
