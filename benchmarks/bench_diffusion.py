@@ -195,7 +195,7 @@ CASES = [
             "kernel density": kernel_density,
         },
         density_quality,
-        repeats=1,
+        repeats=0,
         note="10,000 rows; time of the fit, peers with their search for the bandwidth.",
     )
     for name in DENSITIES

@@ -147,9 +147,9 @@ class DiffusionModel(
         Share of the training over which the learning rate rises from 0.
 
     max_iter : int or "auto", default="auto"
-        Number of epochs. "auto": as many as make 15 gradient steps a row up to 200 rows (at least 100
-        steps), 3,000 steps up to 500 rows, and 3,000 times the cube root of n_samples / 500 for
-        more. With `image_shape`: 4 gradient steps a row, at least 300 and at most 1,500.
+        Number of epochs. "auto": as many as make 15 gradient steps a row up to 160 rows (at least 100
+        steps), 2,400 steps up to 500 rows, and ``2400 * (n_samples / 500) ** 0.4`` for more. With
+        `image_shape`: 4 gradient steps a row, at least 300 and at most 1,500.
 
     max_grad_norm : float, default=None
         Gradients are scaled down to this norm.

@@ -562,7 +562,6 @@ def image_steps(n_rows):
 
 
 def gradient_steps(n_rows):
-    """Return the default number of gradient steps: 15 a row up to 200 rows, more above 500."""
-    if n_rows <= 200:
-        return max(100, 15 * n_rows)
-    return int(3000 * max(1.0, n_rows / 500) ** (1 / 3))
+    """Return the default number of gradient steps: 15 a row up to 160 rows, more above 500."""
+    few = max(100, min(2400, 15 * n_rows))
+    return int(few * max(1.0, n_rows / 500) ** 0.4)

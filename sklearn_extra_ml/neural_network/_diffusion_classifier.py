@@ -134,8 +134,8 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
 
     max_iter : int or "auto", default="auto"
         Number of epochs. "auto": half as many as `DiffusionModel`, whose samples still gain where
-        probabilities of classes already grow too sure (at least 100 gradient steps, 1,500 for 200 to
-        500 rows, then growing with the cube root of n_samples); with `image_shape` the same.
+        probabilities of classes already grow too sure (at least 100 gradient steps, 1,200 for 160 to
+        500 rows, then growing with n_samples ** 0.4); with `image_shape` the same.
 
     max_grad_norm : float, default=None
         Gradients are scaled down to this norm.

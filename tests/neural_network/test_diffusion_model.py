@@ -341,8 +341,8 @@ def test_arrays_with_missing_entries_are_drawn_with_some():
 def test_default_number_of_steps_grows_with_the_data():
     from sklearn_extra_ml.neural_network._diffusion_base import gradient_steps
 
-    assert [gradient_steps(n) for n in (1, 10, 100, 200, 500)] == [100, 150, 1500, 3000, 3000]
-    assert 3000 < gradient_steps(1000) < gradient_steps(10_000) < 10_000
+    assert [gradient_steps(n) for n in (1, 10, 100, 160, 500)] == [100, 150, 1500, 2400, 2400]
+    assert 2400 < gradient_steps(1000) < gradient_steps(10_000) < 10_000
     X = np.random.default_rng(0).normal(size=(40, 2))
     model = DiffusionModel(hidden_layer_sizes=(4,), random_state=0).fit(X)
     assert model.net_.n_steps_ == 600 == model.n_iter_
