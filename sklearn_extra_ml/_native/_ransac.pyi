@@ -110,6 +110,8 @@ def noise_mixture(
     losses: NDArray[np.float64],
     weights: NDArray[np.float64],
     start: float,
+    twice: bool,
     dof: float,
     lowest: float,
 ) -> tuple[float, float, float]: ...
+def inlier_cut(scale: float, mass: float, density: float) -> float: ...

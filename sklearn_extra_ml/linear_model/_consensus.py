@@ -126,8 +126,11 @@ def gains(losses, rule):
 
 def weighted_median(values, weights=None):
     """Median of `values`; integer weights count as repetitions."""
-    if weights is None:
-        return float(np.median(values))
+    if weights is None:  # as np.median, without its look for NaN
+        part, middle = np.array(values), len(values) // 2
+        part.partition(middle)
+        upper = float(part[middle])
+        return upper if len(part) % 2 else (float(part[:middle].max()) + upper) / 2
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(weights[order])
     half = cumulative[-1] / 2
@@ -156,14 +159,33 @@ def search(engine, rule, start=None, on_trial=None):
         count = int(min(wanted, progress.max_trials - first))
         best_score = progress.best.score if progress.best else None
         status, scores = engine.evaluate(first, count, best_score)
-        for i in range(count):
+        i = 0
+        while i < count and not stop and progress.n_trials < progress.max_trials:
+            dropped = 0
+            if on_trial is None:
+                while i < count and scores[i] == -np.inf and status[i] == VALID:
+                    dropped, i = dropped + 1, i + 1
+            if dropped and _count_dropped(progress, rule, dropped):
+                continue
+            i -= dropped
             stop = _step(progress, engine, rule, i, status[i], scores[i])
             progress.history.append(progress.best.score if progress.best else np.nan)
             if on_trial is not None and on_trial(progress):
                 stop = True
-            if stop or progress.n_trials >= progress.max_trials:
-                break
+            i += 1
     return progress
+
+
+def _count_dropped(progress, rule, count):
+    """Count trials in a row that cannot win; False when a rule may stop the search among them."""
+    room = min(progress.max_trials - progress.n_trials, rule.max_skips - progress.n_skips)
+    if count > room:
+        return False
+    progress.n_trials += count
+    progress.n_valid += count
+    progress.n_skips_no_inliers += count
+    progress.history.extend([progress.best.score if progress.best else np.nan] * count)
+    return True
 
 
 def _step(progress, engine, rule, i, status, score):

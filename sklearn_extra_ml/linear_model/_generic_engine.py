@@ -17,7 +17,7 @@ from sklearn.base import clone
 from .._core._validation import check_method_params
 from .._native._ransac import draw_samples, loss_entropy
 from ._consensus import INVALID_DATA, INVALID_MODEL, VALID, Candidate, gains, weighted_median
-from ._noise_scale import lowest_scale, noise_threshold
+from ._noise_scale import SCALE_ROWS, lowest_scale, noise_threshold
 
 _FIRST_SLICE = 1024
 _N_PILOT_TRIALS = 32
@@ -280,10 +280,15 @@ class GenericEngine:
 
     def noise_threshold(self, model, start=None):
         """Threshold and noise scale from the losses of a good model."""
-        if start is None:
+        rough = start is None
+        if rough:
             w = _NOTHING[:0] if self.weights is None else self.weights
             start = loss_entropy(self._root(model[1]), w, self.lowest, float(self.dof))[1] / 1.5
-        return noise_threshold(model[1], self.weights, start, self.dof, self.lowest, self.power)
+        losses = model[1][:SCALE_ROWS]
+        dof = self.dof * len(losses) / self.n
+        return noise_threshold(
+            losses, self.weights, start, dof, self.lowest, self.power, rough=rough
+        )
 
     def settle(self, model, threshold):
         """Refit on the rows within the threshold until at most 1 % of them change."""

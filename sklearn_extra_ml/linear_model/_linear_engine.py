@@ -3,8 +3,9 @@
 `linear_design` tells whether an estimator is a linear model in disguise (LinearRegression, Ridge,
 or a Pipeline of PolynomialFeatures and one of them); then no estimator is fitted in a trial. A
 trial is a solved sample (`solve_samples`), a batch of trials one sweep over blocks of rows
-(`score_models`). Samples too close to singular for LU or QR are solved as scikit-learn solves
-them, by the minimum norm solution with its cut of singular values.
+(`score_models`), in single precision first (`screen_models`), which drops most of them. Samples too
+close to singular for LU or QR are solved as scikit-learn solves them, by the minimum norm solution
+with its cut of singular values.
 
 Local optimisation (Chum, Matas and Kittler, 2003) tightens a model: least squares on the rows
 within a threshold that shrinks to the final one. Besides the drawn samples there are five
@@ -22,8 +23,19 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 from .._native import _ransac as kernel
-from ._consensus import INVALID_DATA, VALID, Candidate, gain_curve, gain_kind, weighted_median
-from ._noise_scale import lowest_scale, noise_threshold
+from .._native._ransac_fit import explained_sums, mark_within
+from .._native._ransac_screen import narrow_rows, screen_models
+from .._native._ransac_starts import N_STARTS, mark_starts
+from ._consensus import (
+    COUNT,
+    INVALID_DATA,
+    VALID,
+    Candidate,
+    gain_curve,
+    gain_kind,
+    weighted_median,
+)
+from ._noise_scale import SCALE_ROWS, lowest_scale, noise_threshold
 
 _BLOCK = kernel.BLOCK
 _NOTHING = np.ones(0)
@@ -31,6 +43,7 @@ _NO_MASKS = np.zeros((0, 1), dtype=np.uint8)
 _NO_CURVE = np.zeros(0, dtype=np.float32)
 _N_PILOT_TRIALS = 100
 _N_PILOT_MODELS = 3
+_N_UNSCREENED = 8  # so few models are not worth a screening first
 
 
 class Hypotheses:
@@ -76,6 +89,12 @@ def _empty_aligned(shape, dtype):
     return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
+def _medians(rows):
+    """Medians of the first rows: an origin near the data however far its outliers are."""
+    middle = len(rows) // 2
+    return np.partition(rows, middle, axis=0)[middle].astype(np.float64)
+
+
 class LinearEngine:
     """Trials of one linear model over one data set; rows are the distinct ones, in content order.
 
@@ -102,23 +121,26 @@ class LinearEngine:
         self.n = len(self.index)
         self.total_mass = float(self.n if self.weights is None else self.weights.sum())
         self._cumulative = _NOTHING
+        self._first = None
+        self._narrow = None  # the rows in single precision, made when first asked for
         self.rule = None
 
     def _pack(self):
         targets = self.y.reshape(len(self.y), -1)
-        head = self.index[:1024]
-        x_centre, y_centre = self.X[head].mean(axis=0, dtype=np.float64), targets[head].mean(axis=0)
-        X = self.X
+        head = self.index[:127]
+        X, X_head = self.X, self.X[head]
+        x_centre, y_centre = _medians(X_head), _medians(targets[head])
+        self.columns = np.arange(X.shape[1])
         if self.intercept:
-            varies = (X[head] != X[head[:1]]).any(axis=0)
-            varies[~varies] = (X[:, ~varies] != X[head[:1]][:, ~varies]).any(axis=0)
-            self.columns = np.flatnonzero(varies)
-            if len(self.columns) < X.shape[1]:
+            varies = (X_head != X_head[0]).any(axis=0)
+            if not varies.all():
+                varies[~varies] = (X[:, ~varies] != X_head[0, ~varies]).any(axis=0)
+                self.columns = np.flatnonzero(varies)
                 X = np.ascontiguousarray(X[:, self.columns])
                 x_centre = x_centre[self.columns]
         else:
-            self.columns = np.arange(X.shape[1])
             x_centre, y_centre = np.zeros_like(x_centre), np.zeros_like(y_centre)
+        self.x_centre, self.y_centre = x_centre, y_centre
         self.p, self.t = X.shape[1], targets.shape[1]
         self.dof = self.p + self.intercept
         n_blocks = -(-len(self.index) // _BLOCK)
@@ -132,15 +154,14 @@ class LinearEngine:
             self.n_row_threads,
             self.blocks,
         )
-        mass = np.full(n_blocks * _BLOCK, 1.0)
         if self.weights is None:
-            mass[len(self.index) :] = 0
+            ends = np.arange(n_blocks + 1) * float(_BLOCK)
+            self.mass_before = np.minimum(ends, len(self.index))
         else:
-            mass[: len(self.index)] = self.weights
-            mass[len(self.index) :] = 0
-            self.w = mass
-        per_block = mass.reshape(n_blocks, _BLOCK).sum(axis=1)
-        self.mass_before = np.concatenate([[0.0], np.cumsum(per_block)])
+            self.w = np.zeros(n_blocks * _BLOCK)
+            self.w[: len(self.index)] = self.weights
+            per_block = self.w.reshape(n_blocks, _BLOCK).sum(axis=1)
+            self.mass_before = np.concatenate([[0.0], np.cumsum(per_block)])
         # The local optimisation looks at the first rows only: 50 for each coefficient.
         most = max(4096, 5 * self.dof)
         self.n_head = -(-min(len(self.index), max(1024, min(50 * self.dof, most))) // _BLOCK)
@@ -157,6 +178,15 @@ class LinearEngine:
         if sampling == "weighted" and self.weights is not None:
             self._cumulative = np.cumsum(self.weights)
         self._curve = gain_curve() if rule.scoring == "gaussian_uniform" else _NO_CURVE
+        radius = rule.threshold ** (1 / self.power)
+        # one target, unweighted: what the screening kernel knows; its squares must not overflow
+        self._screens = (
+            self.t == 1
+            and self.weights is None
+            and self.n * (self.p + 1) > 2**16
+            and rule.scoring in ("inliers", "msac")
+            and 1e-10 < radius < 1e15
+        )
 
     # ------------------------------------------------------------------------------ trials
 
@@ -168,6 +198,8 @@ class LinearEngine:
 
     def solve(self, first_trial, count):
         """Draw and solve trials; return samples (count, m) and models (count, t, p + 1)."""
+        if first_trial == 0 and self._first is not None and len(self._first[0]) >= count:
+            return tuple(part[:count] for part in self._first)
         samples = np.empty((count, self.min_samples), dtype=np.intp)
         kernel.draw_samples(self.seed, first_trial, self._cumulative, self.n, samples)
         models = np.zeros((count, self.t, self.p + 1))
@@ -189,6 +221,8 @@ class LinearEngine:
             doubtful = np.flatnonzero(~(ratios > max(100 * self.tol, 1e-10)))
             for at in doubtful:
                 models[at] = self._minimum_norm(samples[at])
+        if first_trial == 0:
+            self._first = samples, models  # the pilot and the search want them both
         return samples, models
 
     def _minimum_norm(self, sample):
@@ -232,8 +266,32 @@ class LinearEngine:
         rule = self.rule
         if rule.scoring == "lmeds":
             return self._score_medians(models, best_score)
-        to_beat = 0.0 if best_score is None else best_score
-        return self._gains(models, gain_kind(rule), rule.threshold, to_beat, True)
+        if best_score is None:
+            return self._gains(models, gain_kind(rule), rule.threshold, 0.0, True)
+        scores = np.full(len(models), -np.inf)
+        kept = np.arange(len(models))
+        if self._screens and len(models) > _N_UNSCREENED:
+            kept = self._screen(models, best_score)
+        scores[kept] = self._gains(models[kept], gain_kind(rule), rule.threshold, best_score, True)
+        return scores
+
+    def _screen(self, models, to_beat):
+        """Numbers of the models that may reach a score, found in single precision."""
+        if self._narrow is None:
+            single = self.blocks.dtype == np.float32
+            narrow = self.blocks if single else _empty_aligned(self.blocks.shape, np.float32)
+            largest = np.empty((len(self.blocks), self.p), dtype=np.float32)
+            narrow_rows(self.blocks, self.n_row_threads, narrow, largest)
+            self._narrow = narrow, largest
+        kept = np.empty(len(models), dtype=np.uint8)
+        quadratic = gain_kind(self.rule) != COUNT
+        radius = self.rule.threshold ** (1 / self.power)
+        screen_models(
+            *self._narrow, self.n, models, quadratic, radius, to_beat, self.n_row_threads, kept
+        )
+        # Data of wildly different sizes pass the screen unseen: do without it then.
+        self._screens = np.count_nonzero(kept) < len(kept) / 2
+        return np.flatnonzero(kept)
 
     def _gains(self, models, kind, threshold, to_beat, among):
         gains = np.empty(len(models))
@@ -269,34 +327,55 @@ class LinearEngine:
 
     # -------------------------------------------------------------------------- candidates
 
-    def losses(self, model):
-        """Losses of the distinct rows under a model."""
-        losses = np.empty((len(self.blocks), _BLOCK), dtype=self.blocks.dtype)
-        kernel.model_losses(self.blocks, self.t, self.squared, model, self.n_row_threads, losses)
-        return losses.reshape(-1)[: self.n]
+    def losses(self, model, n_rows=None):
+        """Losses of the distinct rows, or of the first `n_rows` of them, under a model."""
+        n_rows = self.n if n_rows is None else min(n_rows, self.n)
+        blocks = self.blocks[: -(-n_rows // _BLOCK)]
+        losses = np.empty((len(blocks), _BLOCK), dtype=blocks.dtype)
+        n_threads = self.n_row_threads if n_rows == self.n else 1
+        kernel.model_losses(blocks, self.t, self.squared, model, n_threads, losses)
+        return losses.reshape(-1)[:n_rows]
 
     def inliers(self, model, threshold=None):
-        return self.losses(model) <= (self.rule.threshold if threshold is None else threshold)
+        """Which distinct rows lie within the threshold of a model."""
+        threshold = self.rule.threshold if threshold is None else threshold
+        mask = np.empty((len(self.blocks), _BLOCK), dtype=np.uint8)
+        model = np.ascontiguousarray(model)
+        mark_within(self.blocks, self.t, self.squared, model, threshold, self.n_row_threads, mask)
+        return mask.view(bool).reshape(-1)[: self.n]
+
+    def padded(self, mask):
+        """A mask of the distinct rows as the kernels take it: (n_blocks, BLOCK), zero beyond."""
+        whole = mask.base  # what `inliers` returned part of
+        if whole is not None and whole.shape == (len(self.blocks), _BLOCK):
+            if mask.ctypes.data == whole.ctypes.data and mask.flags.c_contiguous:
+                return whole.view(np.uint8)
+        out = np.zeros((len(self.blocks), _BLOCK), dtype=np.uint8)
+        out.reshape(-1)[: self.n] = mask
+        return out
 
     def mass(self, mask):
         return float(np.count_nonzero(mask) if self.weights is None else self.weights[mask].sum())
 
+    def _mass_within(self, model, score):
+        """Weight of the rows within the threshold of a model; `score` may tell it already."""
+        return score if self.rule.scoring == "inliers" else self.mass(self.inliers(model))
+
     def candidate(self, i, score):
         model = self._batch.models[i]
-        return Candidate(model, score, self.mass(self.inliers(model)))
+        return Candidate(model, score, self._mass_within(model, score))
 
     def fit_score(self, candidate):
         """R2 of the model on its inliers, averaged over the targets; NaN for a single row."""
         mask = self.inliers(candidate.model)
         if np.count_nonzero(mask) < 2:
             return np.nan
-        n_columns = self.p + self.t
-        cells = self.blocks.transpose(0, 2, 1).reshape(-1, n_columns)[: self.n][mask]
-        A, y = cells[:, : self.p].astype(np.float64), cells[:, self.p :].astype(np.float64)
-        residual = y - A @ candidate.model[:, :-1].T - candidate.model[:, -1]
-        w = np.ones(len(y)) if self.weights is None else self.weights[mask]
-        unexplained = w @ residual**2
-        total = w @ (y - np.average(y, axis=0, weights=w)) ** 2
+        sums, centre = np.empty((self.t, 3)), np.zeros(self.t)
+        arguments = (self.blocks, self.w, self.n, self.t, np.ascontiguousarray(candidate.model))
+        for _ in range(2):  # the second time about the mean
+            explained_sums(*arguments, centre, self.padded(mask), self.n_row_threads, sums)
+            centre = centre + sums[:, 0] / self.mass(mask)
+        total, unexplained = sums[:, 1], sums[:, 2]
         constant = total == 0
         score = 1 - unexplained / np.where(constant, 1, total)
         return float(np.where(constant, unexplained == 0, score).mean())
@@ -357,33 +436,18 @@ class LinearEngine:
         at = int(np.argmax(scores))
         if not np.isfinite(scores[at]) or (candidate and scores[at] <= candidate.score):
             return candidate
-        return Candidate(models[at], float(scores[at]), self.mass(self.inliers(models[at])))
+        score = float(scores[at])
+        return Candidate(models[at], score, self._mass_within(models[at], score))
 
     def starts(self):
         """Row masks (n_starts, rows of the head) of the deterministic starts."""
-        n = min(self.n, self.n_head * _BLOCK)
-        cells = self.blocks[: self.n_head].transpose(0, 2, 1).reshape(-1, self.p + self.t)[:n]
-        A, y = cells[:, : self.p].astype(np.float64), cells[:, self.p :].astype(np.float64)
-        masks = np.zeros((5 if self.p else 1, self.n_head * _BLOCK), dtype=np.uint8)
-        masks[0, :n] = 1
+        n_rows = self.n_head * _BLOCK
         if self.p == 0:
+            masks = np.zeros((1, n_rows), dtype=np.uint8)
+            masks[0, : self.n] = 1
             return masks
-        w = np.ones(n) if self.weights is None else self.weights[:n]
-        if self.intercept:
-            A -= (w @ A) / w.sum()
-            y -= (w @ y) / w.sum()
-        weighted = A if self.weights is None else A * w[:, None]
-        scatter = weighted.T @ A
-        axis = np.linalg.eigh(scatter)[1][:, -1]
-        along = A @ axis
-        low, high = 3 * (n - 1) // 10, n - 1 - 3 * (n - 1) // 10
-        edges = np.partition(along, (low, high))
-        masks[1, :n] = along <= edges[low]
-        masks[2, :n] = along >= edges[high]
-        scatter.flat[:: self.p + 1] += 1e-12 * np.trace(scatter) / self.p or 1.0
-        side = (y - A @ np.linalg.solve(scatter, weighted.T @ y))[:, 0]
-        masks[3, :n] = side > 0
-        masks[4, :n] = side <= 0
+        masks = np.zeros((N_STARTS, n_rows), dtype=np.uint8)
+        mark_starts(self.blocks, self.w, self.n, self.t, self.intercept, masks)
         return masks
 
     def pilot(self, *, deterministic):
@@ -409,23 +473,25 @@ class LinearEngine:
             else (self.weights[samples] * in_head).sum(1)
         )
         drops = np.minimum(drops.astype(np.float64), self.total_mass)
-        entropies, cores = np.empty(len(drawn)), np.empty(len(drawn))
+        entropies, cores = np.empty(len(drawn)), np.empty(0)
         arguments = (self.blocks, self.w, self.n, n_screen, self.t, self.squared)
-        kernel.model_entropies(
-            *arguments, drawn, self.lowest, drops, self.n_threads, entropies, cores
-        )
+        measure = kernel.model_entropies
+        measure(*arguments, drawn, self.lowest, drops, self.n_threads, entropies, cores)
         top = np.argsort(entropies, kind="stable")[:_N_PILOT_MODELS]
+        cores, top_drops = np.empty(len(top)), drops[top]
+        measure(*arguments, drawn[top], self.lowest, top_drops, 1, np.empty(0), cores)
         masks = self.starts() if deterministic else _NO_MASKS
         models = np.concatenate([np.zeros((len(masks), *drawn.shape[1:])), drawn[top]])
-        thresholds = np.concatenate([np.zeros(len(masks)), (3 * cores[top]) ** self.power])
-        all_drops = np.concatenate([np.zeros(len(masks)), drops[top]])
+        thresholds = np.concatenate([np.zeros(len(masks)), (3 * cores) ** self.power])
+        all_drops = np.concatenate([np.zeros(len(masks)), top_drops])
         best = self._tighten(models, thresholds, 0.0, 24, masks=masks, drops=all_drops)
         return models, best
 
     def noise_threshold(self, model, start=None):
         """Threshold and noise scale from the losses of a good model."""
-        if start is None:
-            entropy, core = np.empty(1), np.empty(1)
+        rough = start is None
+        if rough:
+            core = np.empty(1)
             kernel.model_entropies(
                 self.blocks,
                 self.w,
@@ -436,13 +502,15 @@ class LinearEngine:
                 np.ascontiguousarray(model[None]),
                 self.lowest,
                 np.array([float(self.dof)]),
-                self.n_threads,
-                entropy,
+                1,
+                np.empty(0),
                 core,
             )
             start = core[0] / 1.5
+        losses = self.losses(model, SCALE_ROWS)
+        dof = self.dof * len(losses) / self.n
         return noise_threshold(
-            self.losses(model), self.weights, start, self.dof, self.lowest, self.power
+            losses, self.weights, start, dof, self.lowest, self.power, rough=rough
         )
 
     def settle(self, model, threshold):

@@ -37,6 +37,7 @@ from .._core._validation import (
 )
 from ._callbacks import fitted_state, trial_watcher
 from ._consensus import SCORINGS, Rule, find_consensus
+from ._factor_fit import fit_by_factor
 from ._generic_engine import GenericEngine, Seeder
 from ._linear_engine import LinearEngine, build_design, linear_design
 from ._noise_scale import median_absolute_deviation, spread_of_targets
@@ -94,7 +95,7 @@ class RANSACRegressor(
     residual_threshold : "auto", "mad", float or None, default="auto"
         Largest loss of an inlier, in units of `loss`. "auto": estimated. The scale of the noise is
         taken from the residuals of the model that describes the data in fewest bits, the threshold
-        is the multiple of it (2 to 3.5) that makes the final fit most precise. None: the median
+        is the multiple of it (2 to 5) that makes the final fit most precise. None: the median
         absolute deviation (MAD) of `y`, as in scikit-learn, which includes the spread that the
         model explains. "mad": the same, but "auto" when the MAD is 0.
 
@@ -337,8 +338,9 @@ class RANSACRegressor(
             outcome = self._search(engine, X, y)
 
         self._store_counters(outcome)
-        mask = self._consensus_or_fallback(outcome, rows, len(y))
-        self._fit_final(estimator, X, y, mask, weights, routed, seed)
+        chosen = self._consensus_or_fallback(outcome, len(rows.index))
+        mask = rows.spread(chosen, len(y), outcome.inliers is None)
+        self._fit_final(engine, estimator, X, y, chosen, mask, weights, routed, seed)
         if has_callbacks(self):
             self._callback_fit_ctx.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes=lambda: fitted_state(self)
@@ -480,8 +482,8 @@ class RANSACRegressor(
         self.scores_history_ = np.asarray(progress.history, dtype=np.float64)
         self.threshold_ = float(outcome.threshold)
 
-    def _consensus_or_fallback(self, outcome, rows, n_samples):
-        """Return the rows to fit; without a consensus what `on_failure` says."""
+    def _consensus_or_fallback(self, outcome, n_distinct):
+        """Return the distinct rows to fit; without a consensus what `on_failure` says."""
         progress = outcome.progress
         exceeded = progress.n_skips > self.max_skips
         if outcome.inliers is not None:
@@ -493,7 +495,7 @@ class RANSACRegressor(
                     ConvergenceWarning,
                     stacklevel=5,
                 )
-            return rows.spread(outcome.inliers, n_samples, False)
+            return outcome.inliers
         message = (
             "RANSAC skipped more iterations than `max_skips` without finding a valid consensus set."
             if exceeded
@@ -511,17 +513,22 @@ class RANSACRegressor(
         if self.on_failure == "warn":
             message += " All rows were fitted."
             warnings.warn(message, ConvergenceWarning, stacklevel=5)
-        return rows.spread(np.ones(len(rows.index), dtype=bool), n_samples, True)
+        return np.ones(n_distinct, dtype=bool)
 
-    def _fit_final(self, estimator, X, y, mask, weights, routed, seed):
-        """Fit the estimator to the inliers, and judge the rows of weight 0 by it."""
-        fitted = np.flatnonzero(mask if weights is None else mask & (weights > 0))
-        Seeder(estimator)(estimator, seed, _FINAL_FIT)
-        params = check_method_params(X, routed["fit"], indices=fitted)
-        # The rows of linear models were found finite already.
-        finite = linear_design(estimator) is not None or get_config()["assume_finite"]
-        with config_context(assume_finite=finite):
-            estimator.fit(X[fitted], y[fitted], **params)
+    def _fit_final(self, engine, estimator, X, y, chosen, mask, weights, routed, seed):
+        """Fit the estimator to the inliers, and judge the rows of weight 0 by it.
+
+        `chosen` tells the inliers among the distinct rows, `mask` among all.
+        """
+        compiled = isinstance(engine, LinearEngine)
+        if not (compiled and fit_by_factor(estimator, engine, chosen, y, np.count_nonzero(mask))):
+            fitted = np.flatnonzero(mask if weights is None else mask & (weights > 0))
+            Seeder(estimator)(estimator, seed, _FINAL_FIT)
+            params = check_method_params(X, routed["fit"], indices=fitted)
+            # The rows of linear models were found finite already.
+            finite = linear_design(estimator) is not None or get_config()["assume_finite"]
+            with config_context(assume_finite=finite):
+                estimator.fit(X[fitted], y[fitted], **params)
         if weights is not None and (weights == 0).any():
             absent = weights == 0
             loss = self.loss if callable(self.loss) else _LOSSES[self.loss][0]

@@ -22,8 +22,10 @@
 /* Into each clone of its caller, or it would run the baseline instructions. */
 #if defined(__GNUC__)
 #  define SEM_RS_INLINE static inline __attribute__((always_inline))
+#  define SEM_RS_MAYBE __attribute__((unused)) /* each module takes what it needs of this file */
 #else
 #  define SEM_RS_INLINE static inline
+#  define SEM_RS_MAYBE
 #endif
 
 #define SEM_RS_BLOCK 256
@@ -31,6 +33,7 @@
 #define SEM_RS_GROUP 4
 #define SEM_RS_PAD 1e30
 #define SEM_RS_BINS 256
+#define SEM_RS_PATIENCE 8 /* at 0.7 a step: a band 17 times as narrow */
 #define SEM_RS_TABLE 2048
 #define SEM_RS_TABLE_END 8.0
 
@@ -75,6 +78,22 @@ static inline int sem_rs_bin(double loss, double lowest)
     return (int)(bin < SEM_RS_BINS - 1 ? bin : SEM_RS_BINS - 1);
 }
 
+/* The same for a whole block, as a loop that vectorises. */
+SEM_RS_MAYBE
+SEM_CLONES static void sem_rs_bins(const double *loss, double lowest, int32_t *bins)
+{
+    int64_t base;
+    memcpy(&base, &lowest, 8);
+    base >>= 51;
+    for (int i = 0; i < SEM_RS_BLOCK; i++) {
+        int64_t bits;
+        memcpy(&bits, loss + i, 8);
+        const int64_t bin = (bits >> 51) - base;
+        const int64_t least = bin > 0 ? bin : 0; /* at `lowest` itself: bin 0 too */
+        bins[i] = (int32_t)(least < SEM_RS_BINS - 1 ? least : SEM_RS_BINS - 1);
+    }
+}
+
 /* Lower edge of a bin; `lowest` must be the lower edge of its own. */
 static inline double sem_rs_edge(int bin, double lowest)
 {
@@ -96,83 +115,103 @@ static inline void sem_rs_drop(double *bins, double drop)
     }
 }
 
-/* Entropy (nats a row) of the histogram as a piecewise constant density. */
+/* log(x) of a positive, normal x to 1e-15: exponent, and the series of atanh on [sqrt(1/2), sqrt(2)). */
+SEM_RS_INLINE double sem_rs_log(double x)
+{
+    const int64_t half = 0x3FE6A09E667F3BCD; /* sqrt(1/2) */
+    int64_t bits;
+    memcpy(&bits, &x, 8);
+    const int64_t exponent = (bits - half) >> 52;
+    bits -= exponent * ((int64_t)1 << 52);
+    memcpy(&x, &bits, 8);
+    const double f = (x - 1) / (x + 1), s = f * f;
+    double p = 0.11764705882352941; /* 2 / 17, then 2 / 15 ... 2 / 1 */
+    p = p * s + 0.13333333333333333;
+    p = p * s + 0.15384615384615385;
+    p = p * s + 0.18181818181818182;
+    p = p * s + 0.22222222222222221;
+    p = p * s + 0.2857142857142857;
+    p = p * s + 0.4;
+    p = p * s + 0.66666666666666663;
+    p = p * s + 2.0;
+    return (double)exponent * 0.69314718055994529 + f * p;
+}
+
+/* Weight in all bins; `n_used` becomes the first multiple of 16 beyond the last one in use. */
+SEM_RS_INLINE double sem_rs_bin_total(const double *bins, int *n_used)
+{
+    double lanes[16] = {0};
+    int n = SEM_RS_BINS;
+    while (n > 16 && !(bins[n - 1] > 0))
+        n--;
+    *n_used = (n + 15) / 16 * 16;
+    for (int first = 0; first < *n_used; first += 16)
+        for (int v = 0; v < 16; v++)
+            lanes[v] += bins[first + v];
+    return sem_rs_sum16(lanes);
+}
+
+/* Log-likelihood of each bin's rows under the histogram as a piecewise constant density, and
+ * their sum; for the first n bins, a multiple of 16. */
+SEM_RS_MAYBE
+SEM_CLONES static double sem_rs_bin_terms(const double *bins, int n, double total, double lowest,
+                                          double *terms)
+{
+    double lanes[16] = {0}, edges[SEM_RS_BINS + 1];
+    uint64_t base;
+    memcpy(&base, &lowest, 8);
+    base >>= 51;
+    for (int b = 0; b <= n; b++) {
+        const uint64_t bits = (base + (uint64_t)b) << 51;
+        memcpy(edges + b, &bits, 8);
+    }
+    edges[0] = 0;
+    for (int first = 0; first < n; first += 16)
+        for (int v = 0; v < 16; v++) {
+            const int b = first + v;
+            const double own = bins[b] > 0 ? bins[b] : 1.0;
+            const double term = own * sem_rs_log(own / (total * (edges[b + 1] - edges[b])));
+            terms[b] = bins[b] > 0 ? term : 0.0;
+            lanes[v] += terms[b];
+        }
+    return sem_rs_sum16(lanes);
+}
+
+/* Entropy (nats a row) of the histogram. */
 static inline double sem_rs_entropy(const double *bins, double lowest)
 {
-    double total = 0, sum = 0;
-    for (int b = 0; b < SEM_RS_BINS; b++)
-        total += bins[b];
+    int n;
+    double terms[SEM_RS_BINS];
+    const double total = sem_rs_bin_total(bins, &n);
     if (!(total > 0))
         return INFINITY;
-    for (int b = 0; b < SEM_RS_BINS; b++)
-        if (bins[b] > 0) {
-            double width = sem_rs_edge(b + 1, lowest) - sem_rs_edge(b, lowest);
-            sum -= bins[b] * log(bins[b] / (total * width));
-        }
-    return sum / total;
+    return -sem_rs_bin_terms(bins, n, total, lowest, terms) / total;
 }
 
 /* Upper edge of the core: one constant density up to it, the histogram beyond it, and half of
  * log(total) for every bin that the tail needs (the description length of a number). */
 static inline double sem_rs_core(const double *bins, double lowest)
 {
-    double total = 0, tail = 0, mass, best = -INFINITY, edge = lowest;
-    for (int b = 0; b < SEM_RS_BINS; b++)
-        total += bins[b];
+    int n;
+    double tail = 0, best = -INFINITY, edge = lowest, terms[SEM_RS_BINS];
+    const double total = sem_rs_bin_total(bins, &n);
+    double mass = total;
     if (!(total > 1))
         return lowest;
-    mass = total;
-    for (int b = SEM_RS_BINS - 1; b >= 0 && mass > 0; b--) {
-        double upper = sem_rs_edge(b + 1, lowest);
-        double length = mass * log(mass / (total * upper)) + tail;
+    sem_rs_bin_terms(bins, n, total, lowest, terms);
+    for (int b = n - 1; b >= 0 && mass > 0; b--) {
         if (bins[b] > 0) {
+            const double upper = sem_rs_edge(b + 1, lowest);
+            const double length = mass * log(mass / (total * upper)) + tail;
             if (length > best) {
                 best = length;
                 edge = upper;
             }
-            double width = upper - sem_rs_edge(b, lowest);
-            tail += bins[b] * log(bins[b] / (total * width)) - 0.5 * log(total);
+            tail += terms[b] - 0.5 * log(total);
         }
         mass -= bins[b];
     }
     return edge;
-}
-
-/* Scale of the half-normal part of losses: EM for a half-normal plus a constant density on a
- * window of six scales, which follows the scale. `dof` coefficients were fitted to the rows.
- * out: scale, mass of the half-normal part, density of the rest (mass per unit of loss). */
-static inline void sem_rs_mixture(const double *loss, const double *weights, ptrdiff_t n, double start,
-                                  double dof, double lowest, double *out)
-{
-    double scale = start, share = 0.5, window_mass = 0;
-    for (int step = 0; step < 60; step++) {
-        const double window = 6 * scale, inverse = 1 / scale;
-        const double peak = share * 0.7978845608028654 * inverse, flat = (1 - share) / window;
-        double mass = 0, part = 0, square = 0;
-        for (ptrdiff_t i = 0; i < n; i++) {
-            if (!(loss[i] <= window))
-                continue;
-            double w = weights ? weights[i] : 1.0, z = loss[i] * inverse;
-            double density = peak * exp(-0.5 * z * z);
-            double posterior = w * density / (density + flat);
-            mass += w;
-            part += posterior;
-            square += posterior * loss[i] * loss[i];
-        }
-        window_mass = mass;
-        if (!(mass > 0))
-            break;
-        share = part / mass;
-        double next = sqrt(square / (part - dof > 1 ? part - dof : 1));
-        next = next > lowest ? next : lowest;
-        int settled = fabs(next - scale) <= 5e-4 * scale;
-        scale = next;
-        if (settled)
-            break;
-    }
-    out[0] = scale;
-    out[1] = share * window_mass;
-    out[2] = (1 - share) * window_mass / (6 * scale);
 }
 
 /* Solve the normal equations of one pass. `gram`: upper triangle of the c x c products of the

@@ -63,6 +63,7 @@ SEM_RS_INLINE void NAME(sem_rs_tile)(const REAL *block, ptrdiff_t p, ptrdiff_t t
 }
 
 /* Gain of SEM_RS_GROUP models on one block. */
+SEM_RS_MAYBE
 SEM_CLONES static void NAME(sem_rs_score)(
     const REAL *block, const double *weights, ptrdiff_t p, ptrdiff_t t, int squared,
     const REAL *models, int kind, double threshold, const float *curve, double *gain)
@@ -120,6 +121,7 @@ SEM_CLONES static void NAME(sem_rs_score)(
 }
 
 /* Losses of one block under one model (t x (p + 1)). */
+SEM_RS_MAYBE
 SEM_CLONES static void NAME(sem_rs_losses)(const REAL *block, ptrdiff_t p, ptrdiff_t t, int squared,
                                            const double *model, REAL *loss)
 {
@@ -140,6 +142,7 @@ SEM_CLONES static void NAME(sem_rs_losses)(const REAL *block, ptrdiff_t p, ptrdi
 }
 
 /* Add the products of the columns (design, one, targets), weighted, to the upper triangle of gram. */
+SEM_RS_MAYBE
 SEM_CLONES static void NAME(sem_rs_products)(const REAL *block, const double *row_weight, ptrdiff_t p,
                                              ptrdiff_t t, double *gram)
 {
@@ -174,6 +177,7 @@ SEM_CLONES static void NAME(sem_rs_products)(const REAL *block, const double *ro
 }
 
 /* Weight of each row of one block in the next fit: its own within the threshold, 0 beyond. */
+SEM_RS_MAYBE
 SEM_CLONES static void NAME(sem_rs_weigh)(const REAL *loss, const double *weights, double threshold,
                                           double *part, sem_rs_pass *pass)
 {
@@ -195,11 +199,15 @@ SEM_CLONES static void NAME(sem_rs_weigh)(const REAL *loss, const double *weight
 
 /* One pass over blocks [first, last): rows within `threshold` of the model (or those of `mask`,
  * when given) add to `gram`; the losses of all rows go into `bins` when given. */
+SEM_RS_MAYBE
 static void NAME(sem_rs_collect)(const sem_rs_rows *rows, ptrdiff_t first, ptrdiff_t last,
                                  const double *model, const uint8_t *mask, double threshold,
                                  double lowest, double *gram, double *bins, sem_rs_pass *pass)
 {
     const ptrdiff_t width = (rows->p + rows->t) * SEM_RS_BLOCK;
+    int32_t counts[4][SEM_RS_BINS]; /* four, as equal bins in a row would wait for each other */
+    if (bins)
+        memset(counts, 0, sizeof counts);
     for (ptrdiff_t b = first; b < last; b++) {
         const REAL *block = (const REAL *)rows->blocks + b * width;
         const double *weights = rows->weights ? rows->weights + b * SEM_RS_BLOCK : NULL;
@@ -221,22 +229,35 @@ static void NAME(sem_rs_collect)(const sem_rs_rows *rows, ptrdiff_t first, ptrdi
             }
             NAME(sem_rs_weigh)(loss, own, mask ? INFINITY : threshold, part, pass);
         }
-        if (bins)
-            for (ptrdiff_t i = 0; i < here; i++) {
-                const double l = rows->squared ? sqrt((double)loss[i]) : (double)loss[i];
-                bins[sem_rs_bin(l, lowest)] += weights ? weights[i] : 1.0;
-            }
+        if (bins) {
+            double size[SEM_RS_BLOCK];
+            int32_t bin[SEM_RS_BLOCK];
+            for (ptrdiff_t i = 0; i < SEM_RS_BLOCK; i++)
+                size[i] = rows->squared ? sqrt((double)loss[i]) : (double)loss[i];
+            sem_rs_bins(size, lowest, bin);
+            if (weights)
+                for (ptrdiff_t i = 0; i < here; i++)
+                    bins[bin[i]] += weights[i];
+            else
+                for (ptrdiff_t i = 0; i < here; i++)
+                    counts[i % 4][bin[i]]++;
+        }
         if (gram)
             NAME(sem_rs_products)(block, part, rows->p, rows->t, gram);
     }
+    if (bins)
+        for (int v = 0; v < SEM_RS_BINS; v++)
+            bins[v] += (double)(counts[0][v] + counts[1][v]) + (double)(counts[2][v] + counts[3][v]);
 }
 
 /* Least squares on ever tighter rows: the local optimisation, on the first `n_blocks` blocks.
  *
  * Starts from `model`, or from least squares on `mask`; each step fits the rows within the
  * threshold, which shrinks by `shrink` down to `tightest`, then stays until nothing moves. With
- * `entropy` given, `model` ends as the step with the least entropy of its losses; otherwise as
- * the last one. `drop`: rows that the starting model fits exactly. Returns 0, or -1 without memory. */
+ * `entropy` given, `model` ends as the step with the least entropy of its losses, looked for until
+ * SEM_RS_PATIENCE steps in a row were no better; otherwise as the last step. `drop`: rows that the
+ * starting model fits exactly. Returns 0, or -1 without memory. */
+SEM_RS_MAYBE
 static int NAME(sem_rs_tighten)(const sem_rs_rows *rows, ptrdiff_t n_blocks, int intercept, double alpha,
                                 const uint8_t *mask, double threshold, double shrink, double tightest,
                                 int steps, double lowest, double drop, double *model, double *entropy)
@@ -248,7 +269,7 @@ static int NAME(sem_rs_tighten)(const sem_rs_rows *rows, ptrdiff_t n_blocks, int
     double *current = gram + c * c, *best = current + size;
     const double fitted = (double)(rows->p + (intercept ? 1 : 0));
     double last_mass = -1, last_sum = 0, best_entropy = INFINITY;
-    int started = mask == NULL;
+    int started = mask == NULL, best_step = 0;
     memcpy(current, model, (size_t)size * sizeof(double));
     memcpy(best, model, (size_t)size * sizeof(double));
     if (mask) {
@@ -275,11 +296,13 @@ static int NAME(sem_rs_tighten)(const sem_rs_rows *rows, ptrdiff_t n_blocks, int
             const double here = sem_rs_entropy(bins, lowest);
             if (here < best_entropy) {
                 best_entropy = here;
+                best_step = step;
                 memcpy(best, current, (size_t)size * sizeof(double));
             }
         }
         const int settled = threshold <= tightest && pass.mass == last_mass && pass.sum == last_sum;
-        if (step == steps || settled || pass.mass < fitted + (entropy ? 4 : 1))
+        const int lost = entropy && step - best_step >= SEM_RS_PATIENCE;
+        if (step == steps || settled || lost || pass.mass < fitted + (entropy ? 4 : 1))
             break;
         last_mass = pass.mass;
         last_sum = pass.sum;

@@ -68,7 +68,7 @@ def test_estimated_threshold_follows_the_noise(rng):
     for noise in (1e-4, 0.01, 0.3):
         X, y, _, _ = make(rng, n=2000, noise=noise)
         threshold = RANSACRegressor(random_state=0).fit(X, y).threshold_
-        assert 1.8 * noise < threshold < 4 * noise
+        assert 1.8 * noise < threshold < 6.5 * noise
         squared = RANSACRegressor(random_state=0, loss="squared_error").fit(X, y).threshold_
         np.testing.assert_allclose(squared, threshold**2, rtol=0.05)
 
@@ -440,6 +440,15 @@ def test_gross_outliers_do_not_widen_the_threshold(rng):
     np.testing.assert_allclose(found.estimator_.coef_, w, atol=0.05)
 
 
+def test_outliers_beyond_all_digits_cost_none(rng):
+    # The mean of such targets is so large that the others would be rounded off beside it.
+    X, y, _, w = make(rng)
+    y[:20], X[20:30] = 1e25, 1e15
+    found = RANSACRegressor(random_state=0).fit(X, y)
+    np.testing.assert_allclose(found.estimator_.coef_, w, atol=0.05)
+    assert not found.inlier_mask_[:30].any()
+
+
 def test_duplicated_rows_never_make_a_sample(rng):
     x = np.repeat(np.arange(5.0), 40)
     y = np.where(np.arange(200) % 40 < 30, 2 * x + 1, rng.uniform(-9, 9, size=200))
@@ -483,3 +492,17 @@ def test_linear_models_take_the_compiled_path_and_others_do_not(rng, monkeypatch
         used.clear()
         RANSACRegressor(estimator, min_samples=12, max_trials=3, random_state=0).fit(X, y)
         assert set(used) == {expected}
+
+
+def test_few_rows_with_outliers_close_to_the_line_are_fitted_as_well_as_many(rng):
+    errors, best = [], []
+    for _ in range(60):
+        X = rng.normal(size=(50, 3))
+        y = X @ [1.0, -2, 3] + 0.1 * rng.normal(size=50)
+        y[:20] += rng.choice([-1, 1], size=20) * rng.uniform(0.4, 1.0, size=20)
+        for kept, model in ((errors, RANSACRegressor(random_state=0)), (best, LinearRegression())):
+            rows = slice(20, None) if kept is best else slice(None)
+            fitted = model.fit(X[rows], y[rows])
+            coef = getattr(fitted, "estimator_", fitted).coef_
+            kept.append(np.linalg.norm(coef - [1, -2, 3]))
+    assert np.median(errors) < 1.6 * np.median(best)

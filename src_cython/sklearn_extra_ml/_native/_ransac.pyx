@@ -26,6 +26,15 @@ from sklearn_extra_ml._native._typedefs cimport intp_t
 cdef extern from "sem_simd.h" nogil:
     void sem_prefetch(const void *start, intp_t n_bytes)
 
+cdef extern from "sem_ransac_noise.h" nogil:
+    ctypedef struct sem_rs_losses:
+        const double *loss
+        const double *weights
+        intp_t n
+    void sem_rs_mixture(const sem_rs_losses *losses, double start, int twice, double dof,
+                        double lowest, double *out)
+    double sem_rs_cut(double scale, double mass, double density)
+
 cdef extern from "sem_ransac.h" nogil:
     enum:
         SEM_RS_BLOCK
@@ -47,8 +56,6 @@ cdef extern from "sem_ransac.h" nogil:
     void sem_rs_drop(double *bins, double drop)
     double sem_rs_entropy(const double *bins, double lowest)
     double sem_rs_core(const double *bins, double lowest)
-    void sem_rs_mixture(const double *loss, const double *weights, intp_t n, double start,
-                        double dof, double lowest, double *out)
     void sem_rs_solve(double *gram, intp_t p, intp_t t, int intercept, double alpha, double *model)
     double sem_rs_householder(double *a, intp_t m, intp_t p, intp_t t, double *model)
     double sem_rs_lu(double *a, intp_t p, intp_t t, double *model)
@@ -491,20 +498,26 @@ cdef void _entropy(const floating[:, :, ::1] blocks, const sem_rs_rows *rows, in
     memset(&result, 0, sizeof(sem_rs_pass))
     _collect(blocks, rows, 0, n_blocks, model, INFINITY, NULL, &bins[0], lowest, &result)
     sem_rs_drop(&bins[0], drop)
-    entropy[0] = sem_rs_entropy(&bins[0], lowest)
-    core[0] = sem_rs_core(&bins[0], lowest)
+    if entropy != NULL:
+        entropy[0] = sem_rs_entropy(&bins[0], lowest)
+    if core != NULL:
+        core[0] = sem_rs_core(&bins[0], lowest)
 
 
 def model_entropies(const floating[:, :, ::1] blocks, const double[::1] weights, intp_t n_rows,
                     intp_t n_blocks, intp_t n_targets, bint squared, const double[:, :, ::1] models,
                     double lowest, const double[::1] drops, int n_threads, double[::1] entropies,
                     double[::1] cores):
-    """Entropy of the losses on the first blocks, and edge of their core, for each model."""
+    """Entropy of the losses on the first blocks, and edge of their core, for each model.
+
+    One of the two may be empty: it is not wanted.
+    """
     cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets, squared)
     cdef intp_t i
     for i in prange(models.shape[0], schedule="dynamic", num_threads=n_threads, nogil=True):
-        _entropy(blocks, &rows, n_blocks, &models[i, 0, 0], lowest, drops[i], &entropies[i],
-                 &cores[i])
+        _entropy(blocks, &rows, n_blocks, &models[i, 0, 0], lowest, drops[i],
+                 &entropies[i] if entropies.shape[0] else NULL,
+                 &cores[i] if cores.shape[0] else NULL)
     PyErr_CheckSignals()
 
 
@@ -519,16 +532,29 @@ def loss_entropy(const double[::1] losses, const double[::1] weights, double low
     return sem_rs_entropy(&bins[0], lowest), sem_rs_core(&bins[0], lowest)
 
 
-def noise_mixture(const double[::1] losses, const double[::1] weights, double start, double dof,
-                  double lowest):
+def noise_mixture(const double[::1] losses, const double[::1] weights, double start, bint twice,
+                  double dof, double lowest):
     """Half-normal plus constant density, fitted to the losses near 0 by EM.
 
-    Returns the scale of the half-normal part, its weight, and the density of the rest.
+    Returns the scale of the half-normal part, its weight, and the density of the rest, which is 0
+    where it explains too little. `start` is a first guess of the scale; with `twice`, four times it
+    is tried as well.
     """
     cdef double[3] out
+    cdef sem_rs_losses part
     if losses.shape[0] == 0:
         return start, 0.0, 0.0
+    part.loss = &losses[0]
+    part.weights = &weights[0] if weights.shape[0] else NULL
+    part.n = losses.shape[0]
     with nogil:
-        sem_rs_mixture(&losses[0], &weights[0] if weights.shape[0] else NULL, losses.shape[0], start,
-                       dof, lowest, &out[0])
+        sem_rs_mixture(&part, start, twice, dof, lowest, &out[0])
     return out[0], out[1], out[2]
+
+
+def inlier_cut(double scale, double mass, double density):
+    """Multiple of `scale`, 2 to 5, within which least squares has the least asymptotic variance.
+
+    `mass` is the weight of the noise, `density` that of the outliers a unit of loss.
+    """
+    return sem_rs_cut(scale, mass, density)
