@@ -39,9 +39,9 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
     activation : {"silu", "gelu", "relu", "leaky_relu", "tanh", "sigmoid", "identity"}, default="silu"
         Activation of the network.
 
-    dropout : float in [0, 1), default=0.0
-        Share of a block's activations (on images: channels) dropped in training. Against repeating
-        the training rows.
+    dropout : float in [0, 1), default=0.2
+        Share of the activations inside a block that are left out in training. Without it classes of
+        few rows become too sure.
 
     image_shape : tuple of (channels, height, width), default=None
         Rows are images, flattened in this order, and the network is a U-Net. With `encoder`, the shape
@@ -258,7 +258,7 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         hidden_layer_sizes="auto",
         *,
         activation="silu",
-        dropout=0.0,
+        dropout=0.2,
         image_shape=None,
         attention=False,
         encoder=None,
