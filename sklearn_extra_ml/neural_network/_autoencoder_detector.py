@@ -169,7 +169,8 @@ class AutoEncoderDetector(OutlierMixin, BaseAutoEncoder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training data, finite; outliers among them are expected.
+            Training data, finite; outliers may be among them. A network that is trained for long
+            learns those of a few hundred rows too: take ``dropout=0.2`` or a tenth of `max_iter`.
 
         y : Ignored
             Not used, present for API consistency by convention.
