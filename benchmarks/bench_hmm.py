@@ -116,10 +116,28 @@ def hmmlearn(implementation, same_start=True):
     return run
 
 
+def dense_hmm(data, X, emissions):
+    """Fit pomegranate's model in place; return start, transitions and the Viterbi path."""
+    import torch
+    from pomegranate.hmm import DenseHMM
+
+    model = DenseHMM(
+        emissions,
+        edges=torch.tensor(data["transmat"], dtype=torch.float32),
+        starts=torch.tensor(data["start"], dtype=torch.float32),
+        max_iter=N_ITER,
+        tol=1e-9,  # the smallest that it takes is above 0
+    )
+    model.fit(X)
+    path = model.viterbi(X).numpy().ravel()
+    transmat = np.exp(model.edges.detach().numpy().astype(float))
+    start = np.exp(model.starts.detach().numpy().astype(float))
+    return start / start.sum(), transmat / transmat.sum(axis=1, keepdims=True), path
+
+
 def pomegranate(data):
     import torch
     from pomegranate.distributions import Normal
-    from pomegranate.hmm import DenseHMM
 
     n_features = data["X"].shape[1]
     X = torch.tensor(data["X"], dtype=torch.float32).reshape(len(data["lengths"]), -1, n_features)
@@ -131,21 +149,10 @@ def pomegranate(data):
         )
         for m, c in zip(data["means"], data["covars"], strict=True)
     ]
-    model = DenseHMM(
-        emissions,
-        edges=torch.tensor(data["transmat"], dtype=torch.float32),
-        starts=torch.tensor(data["start"], dtype=torch.float32),
-        max_iter=N_ITER,
-        tol=1e-9,  # the smallest that it takes is above 0
-    )
-    model.fit(X)
-    path = model.viterbi(X).numpy().ravel()
-    transmat = np.exp(model.edges.detach().numpy().astype(float))
-    transmat /= transmat.sum(axis=1, keepdims=True)
-    start = np.exp(model.starts.detach().numpy().astype(float))
+    start, transmat, path = dense_hmm(data, X, emissions)
     means = np.array([e.means.numpy() for e in emissions], dtype=float)
     covars = np.array([e.covs.numpy() for e in emissions], dtype=float)
-    return start / start.sum(), transmat, means, covars, path
+    return start, transmat, means, covars, path
 
 
 def quality(data, result):
@@ -250,7 +257,6 @@ def hmmlearn_discrete(implementation):
 def pomegranate_discrete(data):
     import torch
     from pomegranate.distributions import Categorical, Poisson
-    from pomegranate.hmm import DenseHMM
 
     symbols = data["kind"] == "symbols"
     X = torch.tensor(data["X"], dtype=torch.int64 if symbols else torch.float32)
@@ -259,23 +265,13 @@ def pomegranate_discrete(data):
         Categorical([row.tolist()]) if symbols else Poisson(row.tolist())
         for row in data["emission"].astype(np.float32)
     ]
-    model = DenseHMM(
-        emissions,
-        edges=torch.tensor(data["transmat"], dtype=torch.float32),
-        starts=torch.tensor(data["start"], dtype=torch.float32),
-        max_iter=N_ITER,
-        tol=1e-9,  # the smallest that it takes is above 0
-    )
-    model.fit(X)
-    path = model.viterbi(X).numpy().ravel()
-    transmat = np.exp(model.edges.detach().numpy().astype(float))
-    start = np.exp(model.starts.detach().numpy().astype(float))
+    start, transmat, path = dense_hmm(data, X, emissions)
     emission = np.array(
         [e.probs.numpy()[0] if symbols else e.lambdas.numpy() for e in emissions], dtype=float
     )
     if symbols:
         emission /= emission.sum(axis=1, keepdims=True)
-    return start / start.sum(), transmat / transmat.sum(axis=1, keepdims=True), emission, path
+    return start, transmat, emission, path
 
 
 def discrete_quality(data, result):

@@ -82,7 +82,7 @@ def _read(target):
         return None
     n_arrays = int(data[0]) if len(data) else 0
     found, end = [], 1 + 3 * n_arrays
-    if not n_arrays or len(data) < end:
+    if n_arrays < 1 or len(data) < end or data[1:end].min() < 0:
         return None
     for is_real, n_rows, n_columns in data[1:end].reshape(n_arrays, 3).tolist():
         part = data[end : end + n_rows * max(1, n_columns)]

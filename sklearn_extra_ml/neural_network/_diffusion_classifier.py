@@ -40,8 +40,8 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         Activation of the network.
 
     dropout : float in [0, 1), default=0.2
-        Share of the activations inside a block that are left out in training. Without it classes of
-        few rows become too sure.
+        Share of a block's activations (on images: channels) dropped in training. Without it the
+        model is too sure of classes of few rows, and repeats rows more often.
 
     image_shape : tuple of (channels, height, width), default=None
         Rows are images, flattened in this order, and the network is a U-Net. With `encoder`, the shape

@@ -115,8 +115,19 @@ def test_one_file_for_the_tree_and_one_for_each_size(tmp_path, monkeypatch, rng)
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda b: b"", lambda b: b[:-8], lambda b: b[:-3], lambda b: b[:16], lambda b: b + bytes(8)],
-    ids=["empty", "word missing", "bytes missing", "header only", "word too many"],
+    [
+        lambda b: b"",
+        lambda b: b[:-8],
+        lambda b: b[:-3],
+        lambda b: b[:16],
+        lambda b: b + bytes(8),
+        lambda b: np.int64(-3).tobytes() + b[8:],
+        lambda b: b[:16] + np.int64(-3).tobytes() + b[24:],
+    ],
+    ids=[
+        *("empty", "word missing", "bytes missing", "header only", "word too many"),
+        *("count below 0", "rows below 0"),
+    ],
 )
 def test_a_damaged_file_is_written_again(damage, tmp_path, rng):
     X = blobs(rng, 100, 2)

@@ -21,6 +21,7 @@ from libc.stdint cimport int8_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from sklearn_extra_ml._native._ransac_rows cimport SEM_RS_BLOCK, packed_rows, sem_rs_rows
 from sklearn_extra_ml._native._typedefs cimport intp_t
 
 cdef extern from "sem_simd.h" nogil:
@@ -37,17 +38,9 @@ cdef extern from "sem_ransac_noise.h" nogil:
 
 cdef extern from "sem_ransac.h" nogil:
     enum:
-        SEM_RS_BLOCK
         SEM_RS_GROUP
         SEM_RS_BINS
     const double SEM_RS_PAD
-    ctypedef struct sem_rs_rows:
-        const void *blocks
-        const double *weights
-        intp_t n_rows
-        intp_t p
-        intp_t t
-        int squared
     ctypedef struct sem_rs_pass:
         double mass
         double sum
@@ -216,18 +209,6 @@ def pack_rows(const floating[:, :] X, const floating[:, :] y, const intp_t[::1] 
                     blocks[b, p + j, i] = <floating>SEM_RS_PAD
 
 
-cdef sem_rs_rows _rows(const floating[:, :, ::1] blocks, const double[::1] weights, intp_t n_rows,
-                       intp_t n_targets, bint squared) noexcept:
-    cdef sem_rs_rows rows
-    rows.blocks = <const void *>&blocks[0, 0, 0]
-    rows.weights = &weights[0] if weights.shape[0] else NULL
-    rows.n_rows = n_rows
-    rows.t = n_targets
-    rows.p = blocks.shape[1] - n_targets
-    rows.squared = squared
-    return rows
-
-
 # -------------------------------------------------------------------------------- minimal solutions
 
 cdef int _solve_sample(const sem_rs_rows *rows, bint single, const intp_t *sample, intp_t m,
@@ -297,7 +278,7 @@ def solve_samples(const floating[:, :, ::1] blocks, const double[::1] weights, i
     `ratios` is the smallest over the largest pivot, 0 where a sample holds too few rows: the caller
     decides what is too close to singular and solves those by other means. `alpha` is Ridge's.
     """
-    cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets, False)
+    cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, False)
     cdef intp_t n = samples.shape[0], m = samples.shape[1], i
     cdef bint single = floating is float
     cdef int failed = 0
@@ -338,7 +319,7 @@ def score_models(const floating[:, :, ::1] blocks, const double[::1] weights,
     (with `among`) below what an earlier model of the batch holds already. `mass_before` (n_blocks + 1) is the
     weight of the rows before each block. `rows_seen` receives how far each model was followed.
     """
-    cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets, squared)
+    cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, squared)
     cdef intp_t n = models.shape[0], n_blocks = blocks.shape[0], p1 = rows.p + 1, t = n_targets
     cdef intp_t size = t * p1, n_active = n, n_groups, step = 4, start = 0, stop, width
     cdef intp_t i, b, h, kept
@@ -424,7 +405,7 @@ def fit_within(const floating[:, :, ::1] blocks, const double[::1] weights, intp
 
     Returns the weight of those rows, and the sum of their losses, under the model given.
     """
-    cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets, squared)
+    cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, squared)
     cdef intp_t c = rows.p + 1 + n_targets, n_blocks = blocks.shape[0]
     cdef intp_t n_chunks = (n_blocks + CHUNK - 1) // CHUNK, k, i
     cdef double mass = 0, total = 0
@@ -463,7 +444,7 @@ def tighten_models(const floating[:, :, ::1] blocks, const double[::1] weights, 
     themselves at their threshold. With `entropies` given (not empty), each ends as the step of
     least residual entropy, else as the last step.
     """
-    cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets, squared)
+    cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, squared)
     cdef intp_t n = models.shape[0], n_masks = masks.shape[0], i
     cdef bint by_entropy = entropies.shape[0] > 0
     cdef int failed = 0, status
@@ -512,7 +493,7 @@ def model_entropies(const floating[:, :, ::1] blocks, const double[::1] weights,
 
     One of the two may be empty: it is not wanted.
     """
-    cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets, squared)
+    cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, squared)
     cdef intp_t i
     for i in prange(models.shape[0], schedule="dynamic", num_threads=n_threads, nogil=True):
         _entropy(blocks, &rows, n_blocks, &models[i, 0, 0], lowest, drops[i],

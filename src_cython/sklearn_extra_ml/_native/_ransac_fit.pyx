@@ -12,18 +12,10 @@ from libc.stdint cimport uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from sklearn_extra_ml._native._ransac_rows cimport SEM_RS_BLOCK, packed_rows, sem_rs_rows
 from sklearn_extra_ml._native._typedefs cimport intp_t
 
 cdef extern from "sem_ransac_qr.h" nogil:
-    enum:
-        SEM_RS_BLOCK
-    ctypedef struct sem_rs_rows:
-        const void *blocks
-        const double *weights
-        intp_t n_rows
-        intp_t p
-        intp_t t
-        int squared
     void sem_rs_fold(double *a, intp_t q, intp_t c, double *r)
     void sem_rs_unfold(const double *r, intp_t q, intp_t c, double *a)
     intp_t sem_rs_roots(const uint8_t *mask, const double *weights, intp_t here, double *root)
@@ -44,18 +36,6 @@ cdef extern from "sem_ransac_qr.h" nogil:
 
 cdef intp_t CHUNK = 32  # blocks that one task takes
 cdef intp_t GROUP = 32  # chunks between two looks at Ctrl-C
-
-
-cdef sem_rs_rows _rows(const floating[:, :, ::1] blocks, const double[::1] weights, intp_t n_rows,
-                       intp_t n_targets) noexcept:
-    cdef sem_rs_rows rows
-    rows.blocks = <const void *>&blocks[0, 0, 0]
-    rows.weights = &weights[0] if weights.shape[0] else NULL
-    rows.n_rows = n_rows
-    rows.t = n_targets
-    rows.p = blocks.shape[1] - n_targets
-    rows.squared = 0
-    return rows
 
 
 cdef int _factor(const floating[:, :, ::1] blocks, const sem_rs_rows *rows, intp_t first,
@@ -81,7 +61,7 @@ def factor_rows(const floating[:, :, ::1] blocks, const double[::1] weights, int
     `r` (c, c) receives R of the columns [one, design], as rows of the triangle, and Q' times the
     targets beside it; c counts the one (with `intercept`), the design and the targets.
     """
-    cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets)
+    cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, False)
     cdef intp_t c = r.shape[0], q = c - n_targets, n_blocks = blocks.shape[0], k, first, here
     cdef intp_t n_chunks = (n_blocks + CHUNK - 1) // CHUNK
     cdef int failed = 0
@@ -158,7 +138,7 @@ def explained_sums(const floating[:, :, ::1] blocks, const double[::1] weights, 
 
     Of ``target - centre``, of its square, and of the squared residual under `model`.
     """
-    cdef sem_rs_rows rows = _rows(blocks, weights, n_rows, n_targets)
+    cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, False)
     cdef intp_t n_blocks = blocks.shape[0], size = 3 * n_targets, k, i
     cdef intp_t n_chunks = (n_blocks + CHUNK - 1) // CHUNK
     cdef double *parts = <double *>calloc(n_chunks * size, sizeof(double))

@@ -3,19 +3,12 @@
 from cython cimport floating
 from libc.stdint cimport uint8_t
 
+from sklearn_extra_ml._native._ransac_rows cimport SEM_RS_BLOCK, packed_rows, sem_rs_rows
 from sklearn_extra_ml._native._typedefs cimport intp_t
 
 cdef extern from "sem_ransac_starts.h" nogil:
     enum:
-        SEM_RS_BLOCK
         SEM_RS_STARTS
-    ctypedef struct sem_rs_rows:
-        const void *blocks
-        const double *weights
-        intp_t n_rows
-        intp_t p
-        intp_t t
-        int squared
     int sem_rs_starts_f32(const sem_rs_rows *rows, intp_t n_blocks, int intercept, uint8_t *masks)
     int sem_rs_starts_f64(const sem_rs_rows *rows, intp_t n_blocks, int intercept, uint8_t *masks)
 
@@ -29,15 +22,9 @@ def mark_starts(const floating[:, :, ::1] blocks, const double[::1] weights, int
     All rows, the two ends of the longest axis of the design (30 % each), the two sides of the
     least-squares plane of the first target. The design has at least one column.
     """
-    cdef sem_rs_rows rows
+    cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, False)
     cdef intp_t n_blocks = masks.shape[1] // SEM_RS_BLOCK
     cdef int status
-    rows.blocks = <const void *>&blocks[0, 0, 0]
-    rows.weights = &weights[0] if weights.shape[0] else NULL
-    rows.n_rows = n_rows
-    rows.t = n_targets
-    rows.p = blocks.shape[1] - n_targets
-    rows.squared = 0
     with nogil:
         if floating is float:
             status = sem_rs_starts_f32(&rows, n_blocks, intercept, &masks[0, 0])
