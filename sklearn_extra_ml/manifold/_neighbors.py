@@ -1,8 +1,8 @@
 """Nearest neighbours of rows, for any kind of input that t-SNE takes.
 
-Whatever the way, the result is the same kind of record: squared distances in float32 and neighbours
-by rising number, the row itself left out. The k-d tree answers in its own order, in which
-neighbours are close in memory; that order is kept for all that follows.
+Whatever the way, the result is the same kind of record: squared distances in float32, each row in a
+unit of its own, and neighbours by rising number, the row itself left out. The k-d tree answers in its
+own order, in which neighbours are close in memory; that order is kept for all that follows.
 """
 
 from typing import NamedTuple
@@ -26,7 +26,7 @@ _BLOCK = 2**22  # distances of one block
 class Neighborhoods(NamedTuple):
     """The `k` nearest other rows of every row."""
 
-    sq_distances: np.ndarray  # (n, k) float32: squares of the metric's distances
+    sq_distances: np.ndarray  # (n, k) float32: squares of the metric's distances, units by row
     neighbors: np.ndarray  # (n, k) int32, rising in each row, numbers as in `order`
     order: np.ndarray  # (n,) int32: the row of the data that each number stands for
 
@@ -40,7 +40,7 @@ def find_neighbors(X, k, metric, metric_params, n_jobs, n_threads):
         return _by_number(*_nearest_in_graph(X, k, np.arange(n)))
     measure = Metric(metric, metric_params, X, n_jobs)
     if measure.tree_name is not None and not sparse.issparse(X):
-        return _from_tree(measure, measure.embed(X, keep_float32=True), k, n_threads)
+        return _from_tree(measure, measure.embed(X, keep_float32=_fits_float32(X)), k, n_threads)
     search = NearestNeighbors(
         n_neighbors=k, metric=metric, metric_params=metric_params, n_jobs=n_jobs
     )
@@ -59,8 +59,8 @@ def all_others(X, metric, metric_params):
     others = np.arange(1, n, dtype=np.int32) - (
         np.arange(n - 1, dtype=np.int32) < np.arange(n, dtype=np.int32)[:, None]
     )
-    sq = np.take_along_axis(np.asarray(distances), others, axis=1).astype(np.float32)
-    return Neighborhoods(np.square(sq, out=sq), others, np.arange(n, dtype=np.int32))
+    distances = np.take_along_axis(np.asarray(distances), others, axis=1)
+    return Neighborhoods(_squares(distances), others, np.arange(n, dtype=np.int32))
 
 
 def neighbors_of_new(X_new, X, k, metric, metric_params, n_jobs, n_threads):
@@ -73,13 +73,14 @@ def neighbors_of_new(X_new, X, k, metric, metric_params, n_jobs, n_threads):
     else:
         measure = Metric(metric, metric_params, X, n_jobs)
         if measure.tree_name is not None and not sparse.issparse(X):
+            keep = _fits_float32(X) and _fits_float32(X_new)
             index = SpatialIndex(
-                measure.embed(X, keep_float32=True),
+                measure.embed(X, keep_float32=keep),
                 metric=measure.tree_name,
                 p=measure.p,
                 n_threads=n_threads,
             )
-            found = index.knn(k, measure.embed(X_new, keep_float32=True))
+            found = index.knn(k, measure.embed(X_new, keep_float32=keep))
             distances, rows = measure.from_tree(found.distances), found.rows
         else:
             search = NearestNeighbors(
@@ -87,7 +88,32 @@ def neighbors_of_new(X_new, X, k, metric, metric_params, n_jobs, n_threads):
             )
             with library_threads():
                 distances, rows = search.fit(X).kneighbors(X_new)
-    return np.square(distances).astype(np.float32), rows
+    return _squares(distances), rows
+
+
+def _fits_float32(X):
+    """Whether squares of differences of entries of `X` neither overflow nor vanish in float32."""
+    return 1e-15 < np.abs(X).max() < 1e15
+
+
+def _in_units_of_rows(values):
+    """Scale each row of `values` (n, k), in place, by a power of two: the largest is near 1.
+
+    Similarities do not know the unit of a row's distances, but float32 has no room for the squares
+    of 1e-25 metres.
+    """
+    largest = np.max(values, axis=1, initial=0.0, where=np.isfinite(values))
+    limit = np.finfo(values.dtype).maxexp - 8
+    exponent = np.clip(-np.frexp(largest)[1], -limit, limit)
+    values *= np.ldexp(values.dtype.type(1), exponent)[:, None]
+    return values
+
+
+def _squares(distances):
+    """Return squares of distances (n, k), float32, each row in a unit of its own."""
+    distances = np.array(distances, dtype=np.promote_types(distances.dtype, np.float32))
+    sq = _in_units_of_rows(distances).astype(np.float32, copy=False)
+    return np.square(sq, out=sq)
 
 
 def _from_tree(measure, rows, k, n_threads):
@@ -110,7 +136,7 @@ def _from_tree(measure, rows, k, n_threads):
                 found = found ** (1.0 / index.p)
             found = np.square(measure.from_tree(found))
         _tsne_affinities.without_self(
-            found, positions, here.start, n_threads, sq[here], neighbors[here]
+            _in_units_of_rows(found), positions, here.start, n_threads, sq[here], neighbors[here]
         )
     order = np.empty(n, dtype=np.int32)
     _tsne_affinities.tree_rows(index.tree, order)
@@ -127,8 +153,8 @@ def _nearest_in_rows(distances_of, n, k):
         block[own, first + own] = np.inf  # the last one, whatever the matrix says
         chosen = np.sort(np.argpartition(block, k - 1, axis=1)[:, :k], axis=1)
         neighbors[first : first + len(block)] = chosen
-        sq[first : first + len(block)] = np.take_along_axis(block, chosen, axis=1)
-    return Neighborhoods(np.square(sq, out=sq), neighbors, np.arange(n, dtype=np.int32))
+        sq[first : first + len(block)] = _squares(np.take_along_axis(block, chosen, axis=1))
+    return Neighborhoods(sq, neighbors, np.arange(n, dtype=np.int32))
 
 
 def _nearest_in_graph(graph, k, own):
@@ -156,6 +182,5 @@ def _nearest_in_graph(graph, k, own):
 def _by_number(distances, rows):
     by_number = np.argsort(rows, axis=1)
     neighbors = np.take_along_axis(rows, by_number, axis=1).astype(np.int32)
-    sq = np.take_along_axis(distances, by_number, axis=1).astype(np.float32)
-    n = len(rows)
-    return Neighborhoods(np.square(sq, out=sq), neighbors, np.arange(n, dtype=np.int32))
+    sq = _squares(np.take_along_axis(distances, by_number, axis=1))
+    return Neighborhoods(sq, neighbors, np.arange(len(rows), dtype=np.int32))

@@ -178,6 +178,33 @@ def test_sparse_rows_give_a_map(options, digits):
     assert np.isfinite(model.transform(sparse.csr_array(X[500:600]))).all()
 
 
+@pytest.mark.parametrize("exponent", [-120, 120])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"method": "exact"}, {"metric": "manhattan"}, {"metric": "precomputed"}],
+    ids=str,
+)
+def test_units_of_the_rows_change_nothing(exponent, parameters):
+    # squares of such distances vanish or overflow in single precision
+    X = load_iris().data[::2] + np.arange(75)[:, None] * 2.0**-10
+    new = X[::5] + 2.0**-4
+    if parameters.get("metric") == "precomputed":
+        X, new = pairwise_distances(X), pairwise_distances(new, X)
+    common = {"perplexity": 10, "init": "random", "max_iter": 300, "random_state": 0}
+    expected = TSNE(**common | parameters).fit(X)
+    found = TSNE(**common | parameters).fit(np.ldexp(X, exponent))
+    np.testing.assert_array_equal(found.embedding_, expected.embedding_)
+    np.testing.assert_array_equal(found.transform(np.ldexp(new, exponent)), expected.transform(new))
+
+
+@pytest.mark.parametrize("exponent", [-80, 80])
+def test_single_precision_rows_in_far_units_are_searched_in_double(exponent):
+    X = load_iris().data[::2].astype(np.float32) + np.arange(75, dtype=np.float32)[:, None] / 1024
+    model = TSNE(perplexity=10, init="random", max_iter=300, random_state=0)
+    expected = model.fit_transform(X.astype(np.float64))
+    np.testing.assert_array_equal(model.fit_transform(np.ldexp(X, exponent)), expected)
+
+
 def test_float32_rows_far_from_the_origin_keep_their_neighbours(digits):
     X, y = digits
     model = TSNE(max_iter=400).fit((X[:600] + 1e5).astype(np.float32))
