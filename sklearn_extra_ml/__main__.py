@@ -9,7 +9,7 @@ from ._core._threads import effective_n_threads
 from ._native._build_info import build_info
 from ._version import __version__
 
-DEPENDENCIES = ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl")
+DEPENDENCIES = ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl", "narwhals")
 EXTRAS = ("torch", "skorch", "safetensors", "matplotlib", "rich", "dask")
 
 

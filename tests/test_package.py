@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import sklearn_extra_ml
+import sklearn_extra_ml.__main__
 from sklearn_extra_ml._core._validation import bad_value
 from sklearn_extra_ml._native._build_info import build_info
 
@@ -103,3 +103,11 @@ def test_pinned_versions_lie_in_the_ranges_of_the_project():
     for text in (line for group in groups for line in group):
         requirement = Requirement(text)
         assert requirement.specifier.contains(pins[requirement.name]), text
+
+
+def test_main_module_names_every_dependency():
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {Requirement(text).name for text in project["dependencies"]}
+    assert names == set(sklearn_extra_ml.__main__.DEPENDENCIES)

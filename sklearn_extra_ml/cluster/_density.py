@@ -235,7 +235,7 @@ def order_weights(tree, sample_weight):
     total = np.abs(weight).sum()
     tolerance = 64 * float(info.eps) + 4 * tree.n_points * _EPS
     for scale in (1.0, 2.0**10, 2.0**20):
-        if total * scale < 2.0**info.nmant and np.array_equal(
+        if total < 2.0**info.nmant / scale and np.array_equal(
             weight * scale, np.rint(weight * scale)
         ):
             tolerance = 0.0

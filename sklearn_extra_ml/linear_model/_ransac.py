@@ -326,7 +326,7 @@ class RANSACRegressor(
         seed = int(check_random_state(self.random_state).randint(2**63 - 1, dtype=np.int64))
         n_threads = effective_n_threads(self.n_jobs)
         rows = distinct_rows(
-            X if sparse.issparse(X) else _as_floating(X),
+            _as_floating(X),
             _as_floating(y),
             sample_weight=weights,
             seed=seed,

@@ -716,3 +716,9 @@ def test_interrupt_ends_a_long_fit_soon():
         waited = time.perf_counter() - sent
     assert b"KeyboardInterrupt" in errors
     assert waited < 10  # 2 s on a machine of its own; room for one that is shared
+
+
+def test_huge_weights_warn_of_nothing():
+    X = np.arange(40.0).reshape(20, 2)
+    huge = DBSCAN(eps=3).fit(X, sample_weight=np.full(20, 1e303))
+    assert huge.core_sample_indices_.tolist() == list(range(20))

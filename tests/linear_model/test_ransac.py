@@ -506,3 +506,14 @@ def test_few_rows_with_outliers_close_to_the_line_are_fitted_as_well_as_many(rng
             coef = getattr(fitted, "estimator_", fitted).coef_
             kept.append(np.linalg.norm(coef - [1, -2, 3]))
     assert np.median(errors) < 1.6 * np.median(best)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, bool])
+def test_sparse_rows_of_whole_numbers_are_taken(rng, kind):
+    X = rng.integers(0, 2 if kind is bool else 9, size=(80, 3)).astype(kind)
+    y = X @ np.array([1.0, 2.0, 3.0])
+    y[:10] += 100
+    dense = RANSACRegressor(random_state=0).fit(X, y)
+    found = RANSACRegressor(random_state=0).fit(sparse.csr_array(X), y)
+    np.testing.assert_array_equal(found.inlier_mask_, dense.inlier_mask_)
+    np.testing.assert_allclose(found.estimator_.coef_, [1, 2, 3])
