@@ -53,6 +53,7 @@ variances.
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import eigh
 from scipy.linalg.lapack import dtrtri
 
@@ -663,8 +664,8 @@ class TiedDiagonalGaussian(_AxisGaussian):
         return np.broadcast_to(self.covariances, self.means.shape)
 
     def whitening(self):
-        """As that of `TiedGaussian`."""
-        return np.diag(np.sqrt(self._precisions[0]))
+        """As that of `TiedGaussian`, as a sparse matrix: d^2 numbers may not fit the memory."""
+        return sparse.diags_array(np.sqrt(self._precisions[0]))
 
     def linear_form(self, center):
         """As that of `TiedGaussian`."""

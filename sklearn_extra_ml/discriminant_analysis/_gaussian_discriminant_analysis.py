@@ -547,7 +547,7 @@ class GaussianDiscriminantAnalysis(
                 f"None{f' or 1 to {largest}' * (largest > 0)}", "Lower it, or leave it None.",
             )  # fmt: skip
         self.xbar_ = self.priors_ @ self.means_
-        whitening = within.whitening()  # (n_features, n_features)
+        whitening = within.whitening()  # (n_features, n_features), sparse without correlations
         spread = np.sqrt(self.priors_)[:, None] * ((self.means_ - self.xbar_) @ whitening)
         _, lengths, directions = np.linalg.svd(spread, full_matrices=False)
         scalings = whitening @ directions[:n_axes].T
@@ -641,7 +641,8 @@ class GaussianDiscriminantAnalysis(
                 scores[lost] = np.log(np.where(self.class_weight_sum_ > 0, self.priors_, 0.0))
             top = scores.max(axis=1)
         scores -= top[:, None]
-        scores -= np.log(np.exp(scores).sum(axis=1))[:, None]
+        with np.errstate(under="ignore"):
+            scores -= np.log(np.exp(scores).sum(axis=1))[:, None]
         return scores
 
     def predict_proba(self, X):
@@ -658,7 +659,8 @@ class GaussianDiscriminantAnalysis(
             In the order of `classes_`; rows sum to 1.
         """
         log_proba = self.predict_log_proba(X)
-        return np.exp(log_proba, out=log_proba)
+        with np.errstate(under="ignore"):
+            return np.exp(log_proba, out=log_proba)
 
     def transform(self, X):
         """Project rows on the discriminant axes.

@@ -1,5 +1,6 @@
 """Discriminant analysis: scikit-learn's where the model is the same, definitions where it is not."""
 
+import tracemalloc
 import warnings
 from itertools import pairwise
 
@@ -550,3 +551,22 @@ def test_labels_of_any_kind_come_back(labels, rng):
 def test_pipeline_with_automatic_regularization_is_accurate_on_wine():
     model = make_pipeline(StandardScaler(), GDA(reg_lambda="auto", reg_gamma="auto"))
     assert cross_val_score(model, *load_wine(return_X_y=True), cv=5).mean() > 0.97
+
+
+@pytest.mark.parametrize("covariance", ["diag", "spherical", "tied_diag"])
+def test_many_columns_without_correlations_take_no_square_matrix(rng, covariance):
+    X, y = rng.normal(size=(30, 5000)), np.arange(30) % 3
+    model = GDA(covariance)
+    tracemalloc.start()
+    model.fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * X.nbytes  # 5000 x 5000 numbers are 167 times X
+    assert model.transform(X).shape == (30, 2)
+
+
+def test_far_rows_raise_no_floating_point_error():
+    X, y = load_wine(return_X_y=True)
+    model = GDA().fit(X, y)
+    with np.errstate(all="raise"):
+        np.testing.assert_allclose(model.predict_proba(100 * X).sum(axis=1), 1.0)
