@@ -27,7 +27,7 @@ from .._core._validation import (
 from ._baum_welch import BaumWelch, Model
 from ._chain import InitialState, Transitions, draw_paths, stationary_distribution
 from ._inference import Workspace, filtered, likelihood, smooth, viterbi
-from ._sequences import Sequences, boundaries, join, split_column
+from ._sequences import Sequences, boundaries, join, refuse_lengths_as_y, split_column
 from ._watch import Watch
 
 N_CANDIDATES = 10  # random starts, of which the best after a short run is taken
@@ -251,6 +251,7 @@ class BaseHMM(
             For bad input, fewer rows than states, boundaries that do not fit the rows or are given
             twice, weights that change within a sequence, and states that do not exist.
         """
+        refuse_lengths_as_y(X, y)
         given = X
         X, lengths = self._read(X, groups, lengths, reset=True)
         if len(X) < self.n_components:
@@ -522,6 +523,7 @@ class BaseHMM(
             `log_likelihood` divided by the number of rows; -inf when some row of positive weight
             is impossible.
         """
+        refuse_lengths_as_y(X, y)
         rows = self.score_samples(X, groups=groups, lengths=lengths)
         if sample_weight is None:
             return float(rows.mean())

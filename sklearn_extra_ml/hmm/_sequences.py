@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from .._core._validation import bad_value
 from .._native._hmm_chain import schedule, scratch_size, stored_size
 
-__all__ = ["Sequences", "boundaries", "join", "split_column"]
+__all__ = ["Sequences", "boundaries", "join", "refuse_lengths_as_y", "split_column"]
 
 
 class Sequences(NamedTuple):
@@ -67,6 +67,18 @@ class Sequences(NamedTuple):
     def store(self):
         """Memory for what long sequences keep between the two passes."""
         return np.empty(max(1, stored_size(self.lengths, self.singles, self.n_states)))
+
+
+def refuse_lengths_as_y(X, y):
+    """Raise `ValueError` for a `y`, ignored otherwise, that has not one entry for each of `X`.
+
+    In hmmlearn the second argument is `lengths`; taken for `y` the boundaries would be lost.
+    """
+    if y is not None and len(np.atleast_1d(y)) != len(X):
+        raise ValueError(
+            f"`y` has {len(np.atleast_1d(y))} entries, but X has {len(X)}. Allowed: one for each, "
+            "or None; it is ignored. Pass the lengths of sequences as `lengths=`."
+        )
 
 
 def join(X):

@@ -239,3 +239,12 @@ def test_discrete_models_take_a_column_of_ids(estimator, rng):
     model.fit(np.column_stack([ids, X]))
     expected = estimator(2, random_state=0, tol=0.01).fit(X, groups=ids)
     np.testing.assert_array_equal(model.transmat_, expected.transmat_)
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "score"])
+def test_lengths_as_second_argument_are_refused_not_ignored(rng, method):
+    # hmmlearn's call: without an error the boundaries would be lost in silence
+    X = rng.normal(size=(60, 1))
+    model = GaussianHMM(1).fit(X, np.zeros(60))
+    with pytest.raises(ValueError, match="`lengths=`"):
+        getattr(model, method)(X, [20, 40])
