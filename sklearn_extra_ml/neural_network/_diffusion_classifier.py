@@ -11,7 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .._core._validation import Interval, fit_context
-from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion, ContextEncoder
+from ._context import ContextEncoder
+from ._diffusion_base import DIFFUSION_CONSTRAINTS, BaseDiffusion
 
 _SIGMA_RANGE = (0.05, 20.0)  # below, all classes denoise alike; above, none of the row is left
 

@@ -24,9 +24,9 @@ from .._torch._device import import_torch
 from .._torch._scaling import Standardizer
 from .._torch._state import storable
 from .._torch._table import TableEncoder, is_frame
-from ._autoencoder import check_image_shape, require_methods
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
 from ._docs import VAE_CONTRACT, shared_docs
+from ._network_checks import check_image_shape, require_methods
 
 _NOISE_SEED = 0  # of `score_samples` and `impute`: the same draws for every row and call
 _VARIANCE_DRAWS = 8

@@ -23,7 +23,7 @@ from sklearn_extra_ml._torch import _net
 from sklearn_extra_ml._torch._batches import DeviceBatches, TensorData
 from sklearn_extra_ml._torch._flat import lay_end_to_end
 from sklearn_extra_ml._torch._plan import TrainingPlan
-from sklearn_extra_ml.neural_network import AutoEncoder, DiffusionModel, _base
+from sklearn_extra_ml.neural_network import AutoEncoder, DiffusionModel, _checkpoint
 
 
 def small(**parameters):
@@ -254,7 +254,7 @@ class Network(torch.nn.Module):
 def test_resumed_training_gives_the_bits_of_the_uninterrupted_one(
     parameters, blob, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(_base, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_checkpoint, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     whole = small(**parameters).fit(blob)
     with pytest.raises(Stop):
         small(**parameters, checkpoint_dir=tmp_path, callbacks=[StopAt(3)]).fit(blob)
@@ -284,7 +284,7 @@ def test_checkpoint_of_other_data_or_parameters_is_left_alone(blob, tmp_path):
 def test_checkpoint_without_a_seed_resumes_with_the_seed_it_was_begun_with(
     blob, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(_base, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_checkpoint, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     np.random.seed(11)  # noqa: NPY002
     whole = small(random_state=None).fit(blob)
     np.random.seed(11)  # noqa: NPY002
@@ -555,7 +555,7 @@ def test_interrupted_continuation_keeps_the_weights_of_the_last_whole_epoch(hook
 
 
 def test_interrupted_fit_goes_on_from_its_checkpoint(blob, tmp_path, monkeypatch):
-    monkeypatch.setattr(_base, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_checkpoint, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     with pytest.raises(KeyboardInterrupt):
         small(checkpoint_dir=tmp_path, callbacks=[Interrupt(3, "on_batch_end")]).fit(blob)
     seen = []
