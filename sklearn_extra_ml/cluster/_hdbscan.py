@@ -187,10 +187,11 @@ class HDBSCAN(
         The cluster of `condensed_tree_` behind each label.
 
     n_features_in_ : int
-        Number of features seen during fit.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where they are all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------

@@ -164,11 +164,11 @@ class GaussianDiscriminantAnalysis(
         Share of the variance between classes along each axis, of all axes.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------
