@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import gaussian as reference
-from sklearn_extra_ml._core._gaussian import COVARIANCES, Statistics, affine_map
+from sklearn_extra_ml._core._gaussian import COVARIANCES, affine_map
+from sklearn_extra_ml._core._gaussian_statistics import Statistics
 
 KINDS = pytest.mark.parametrize("kind", COVARIANCES)
 SHAPES = pytest.mark.parametrize("n, d, K", [(1000, 3, 4), (9001, 7, 5), (300, 70, 3), (257, 1, 2)])
