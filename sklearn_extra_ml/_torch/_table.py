@@ -26,7 +26,6 @@ from scipy.special import ndtri
 from .._core._validation import bad_value
 from ._state import storable
 
-SCALINGS = ("column", "global", "quantile")
 _MAX_KNOTS = 64
 _ROWS_PER_KNOT = 8
 
@@ -319,17 +318,6 @@ class TableEncoder:
             i: _numbers(columns, [i], self._names())[:, 0] if i in numeric else _plain(column)
             for i, column in enumerate(columns)
         }
-
-    def feature_names_out(self, names):
-        """Return a name for each column of the matrix, given those of the table."""
-        if not len(self.kept) and not self.categorical:
-            return ["none"]
-        kept = [names[i] for i in self.numeric[self.kept]]
-        out = kept + [f"{kept[j]}_missing" for j in self.gappy]
-        for column in self.categorical:
-            start, stop = column["columns"]
-            out += [f"{names[column['position']]}_{i}" for i in range(stop - start)]
-        return out
 
 
 # --- opening and building tables -----------------------------------------------------------------

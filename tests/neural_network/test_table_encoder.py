@@ -47,7 +47,7 @@ def frame(rng):
 def test_pandas_frame_comes_back_with_dtypes_and_gaps(frame, scaling, encoding):
     encoder = TableEncoder(scaling, categorical_encoding=encoding).fit(frame)
     Z = encoder.transform(frame)
-    assert Z.shape == (60, encoder.n_encoded) == (60, len(encoder.feature_names_out(list(frame))))
+    assert Z.shape == (60, encoder.n_encoded)
     assert np.isnan(Z).any(axis=0).sum() == 2  # the two numeric columns with gaps
     back = encoder.inverse_transform(Z, index=frame.index)
     pd.testing.assert_frame_equal(back, frame)
