@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import skorch
 import torch
+from callbacks import Watcher
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -483,29 +484,11 @@ def test_skorch_scheduler_drives_a_constant_rate(blob):
 
 
 def test_scikit_learn_callbacks_see_every_epoch_and_a_usable_model(blob):
-    class Watch:
-        def __init__(self):
-            self.scores = []
-
-        def setup(self, estimator, context):
-            pass
-
-        def on_fit_task_begin(self, estimator, context):
-            pass
-
-        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-            if context.task_name == "epoch":
-                self.scores.append(fitted_estimator.score(blob))
-                return len(self.scores) == 4
-
-        def teardown(self, estimator, context):
-            pass
-
-    watch = Watch()
+    watch = Watcher("epoch", lambda fitted: fitted.score(blob), stop_at="epoch", n=4)
     model = small(max_iter=20, learning_rate_init=0.01).set_callbacks(watch).fit(blob)
     assert model.n_iter_ == 4
-    assert watch.scores[-1] == model.score(blob)
-    assert watch.scores[0] < watch.scores[-1]
+    assert watch.seen[-1] == model.score(blob)
+    assert watch.seen[0] < watch.seen[-1]
 
 
 class Interrupt(skorch.callbacks.Callback):
