@@ -23,6 +23,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.special import ndtri
 
+from .._core._categories import in_order, is_missing, missing_as_none
 from .._core._validation import bad_value
 from ._state import storable
 
@@ -301,7 +302,7 @@ class TableEncoder:
         for column in self.categorical:
             columns[column["position"]] = _decode(Z, column, missing)
         for position, known in (given or {}).items():
-            gaps = np.array([_is_missing(value) for value in known], dtype=bool)
+            gaps = np.array([is_missing(value) for value in known], dtype=bool)
             column = columns[position].astype(known.dtype if known.dtype == object else np.float64)
             columns[position] = np.where(gaps, column, known)
         ordered = [columns[i] for i in range(self.n_features_in)]
@@ -503,28 +504,14 @@ def _plain(column):
         column = column.to_native().tolist() if column.dtype == nw.Object else column.to_list()
     else:
         column = column.tolist() if isinstance(column, np.ndarray) else list(column)
-    out = np.empty(len(column), dtype=object)
-    out[:] = [None if _is_missing(value) else value for value in column]
-    return out
-
-
-def _is_missing(value):
-    if value is None:
-        return True
-    different = value != value  # NaN; pandas' NA answers NA
-    return different is not False and different is not np.False_
+    return missing_as_none(column)
 
 
 def _levels(column):
     """Return the levels that occur, sorted, None (missing) last, and each row's level number."""
     values = _plain(column)
     seen = set(values.tolist())
-    levels = seen - {None}
-    try:
-        levels = sorted(levels)
-    except TypeError:
-        levels = sorted(levels, key=lambda level: (type(level).__name__, str(level)))
-    levels += [None] if None in seen else []
+    levels = in_order(seen - {None}) + ([None] if None in seen else [])
     number = {level: i for i, level in enumerate(levels)}
     return levels, np.array([number[value] for value in values], dtype=np.intp)
 
