@@ -10,7 +10,6 @@ from sklearn.base import (
 )
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import (
     check_array,
     check_consistent_length,
@@ -26,6 +25,7 @@ from .._torch._state import storable
 from .._torch._table import TableEncoder, is_frame
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
 from ._network_checks import check_image_shape, require_methods
+from ._vae_classes import class_numbers, class_numbers_of_rows, learn_classes, wants_classes
 
 _NOISE_SEED = 0  # of `score_samples` and `impute`: the same draws for every row and call
 _VARIANCE_DRAWS = 8
@@ -411,12 +411,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         """Return class numbers, or None; learn `classes_` and their shares on the first fit."""
         if not goes_on:
             self.classes_ = self._log_prior = None
-            if self._uses(y):
+            if wants_classes(y, self.conditional):
                 y = column_or_1d(y, warn=True)
                 check_consistent_length(X, y)
-                self.classes_ = np.unique(y if classes is None else classes)
-                counts = np.array([np.sum(y == c) for c in self.classes_], dtype=np.float64)
-                self._log_prior = np.log(np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum())
+                self.classes_, self._log_prior = learn_classes(y, classes)
         if self.classes_ is None:
             return None
         if y is None:
@@ -426,35 +424,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             )
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        return self._class_numbers(y)
-
-    def _uses(self, y):
-        """Whether the decoder is to be told the classes `y`."""
-        if self.conditional is False or y is None:
-            if self.conditional is True:
-                raise bad_value(
-                    "conditional", True, "needs classes, and y is None", "y of classes", "Pass `y`."
-                )
-            return False
-        kind = type_of_target(y, input_name="y")
-        if kind in ("binary", "multiclass"):
-            return True
-        if self.conditional is True:
-            raise bad_value(
-                "conditional", True, f"does not go with a {kind} y", "classes", "Pass labels."
-            )
-        return False
-
-    def _class_numbers(self, y):
-        numbers = np.searchsorted(self.classes_, y)
-        numbers = np.minimum(numbers, len(self.classes_) - 1)
-        unknown = self.classes_[numbers] != y
-        if np.any(unknown):
-            raise ValueError(
-                f"`y` holds {np.asarray(y)[unknown].tolist()[0]!r}, which was not seen in `fit`. "
-                f"Allowed: {self.classes_.tolist()}."
-            )
-        return numbers.astype(np.int64)
+        return class_numbers(y, self.classes_)
 
     def _make_module(self, n_in):
         torch = import_torch()
@@ -589,7 +559,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
                 f"X has {Z.shape[1]} columns, but the code has {self._n_features_out}. Allowed: what "
                 "`transform` returned. Pass codes."
             )
-        labels = self._given_labels(y, len(Z))
+        labels = class_numbers_of_rows(y, self.classes_, len(Z))
         return self._restored(self._apply("decode", Z, labels))
 
     def predict(self, X):
@@ -690,27 +660,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             )
         random = check_random_state(self.random_state if random_state is None else random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
-        labels = self._given_labels(y, n_samples)
+        labels = class_numbers_of_rows(y, self.classes_, n_samples)
         if labels is None and self.classes_ is not None:
             shares = torch.tensor(self._log_prior).exp()
             labels = torch.multinomial(shares, n_samples, True, generator=generator).numpy()
         Z = torch.randn(n_samples, self._n_features_out, generator=generator).numpy()
         rows = self._apply("draw", Z, labels, generator=generator)
         return self._restored(rows)
-
-    def _given_labels(self, y, n):
-        """Return class numbers for `y`, one class or one for each of n rows; None without."""
-        if y is None:
-            return None
-        if self.classes_ is None:
-            raise ValueError(
-                f"`y`={y!r} was given, but the model was fitted without classes. Allowed: None. Fit "
-                "with `y` to sample by class."
-            )
-        y = np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y)
-        if len(y) != n:
-            raise ValueError(f"`y` has {len(y)} entries for {n} rows. Allowed: one, or {n}.")
-        return self._class_numbers(y)
 
     def impute(self, X, n_steps=10):
         """Return `X` with each missing entry replaced by its mean given the rest of the row.
