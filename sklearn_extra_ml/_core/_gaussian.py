@@ -180,8 +180,7 @@ class _Gaussian:
         return Statistics(weights, means, first.scatter + second.scatter + between)
 
     @classmethod
-    def maximise(cls, statistics, *, reg_covar=0.0, fallback=None, tol=EIGENVALUE_TOL,
-                 singular="floor"):  # fmt: skip
+    def maximise(cls, statistics, *, reg_covar=0.0, fallback=None):
         """Return the Gaussian of highest likelihood.
 
         Parameters
@@ -192,7 +191,6 @@ class _Gaussian:
         fallback : Gaussian of the same kind, default=None
             Whose mean and covariance a component without weight takes. None: the mean and the
             covariance over all components.
-        tol, singular : see the class.
 
         Raises
         ------
@@ -211,7 +209,7 @@ class _Gaussian:
                 means[empty] = statistics.weights @ statistics.means / total
             cls._fill(covariances, empty, statistics, total, fallback)
         cls._regularise(covariances, reg_covar)
-        return cls(means, covariances, tol=tol, singular=singular)
+        return cls(means, covariances)
 
     # -- densities
 
@@ -329,10 +327,6 @@ class FullGaussian(_DenseGaussian):
         K, d = self.means.shape
         return K * d * (d + 1) // 2
 
-    def dense_covariances(self):
-        """Covariance matrices, (K, d, d)."""
-        return self.covariances.copy()
-
 
 class TiedGaussian(_DenseGaussian):
     """All components share one covariance matrix: `covariances` (d, d)."""
@@ -395,13 +389,9 @@ class TiedGaussian(_DenseGaussian):
         white = (self.means - center) @ self._whiten.T
         return self._whiten.T @ white.T, -0.5 * (white**2).sum(axis=1)
 
-    def dense_covariances(self):
-        """Covariance matrices, (K, d, d)."""
-        return np.repeat(self.covariances[None], len(self.means), axis=0)
-
 
 class _AxisGaussian(_Gaussian):
-    """Covariances without correlations; `_variances` are they, spread out to (K, d)."""
+    """Covariances without correlations; `_spread` gives the variances, (K, d)."""
 
     def precision_traces(self):
         """Trace of the inverse of each covariance, as the density has it: (K,)."""
@@ -431,10 +421,6 @@ class _AxisGaussian(_Gaussian):
     def variances(self):
         """Variances of each component along each axis, (K, d)."""
         return np.array(self._spread())
-
-    def dense_covariances(self):
-        """Covariance matrices, (K, d, d)."""
-        return self._spread()[:, :, None] * np.eye(self.means.shape[1])
 
     def _n_covariance_parameters(self):
         return self.covariances.size

@@ -56,8 +56,8 @@ def run_k_means(
     max_iter, tol : stop after so many iterations, or once the squared shifts of the centres sum
         to at most `tol`
     watch : callable or None
-        ``watch(i)`` before iteration i, then ``watch(i, centers)`` after it; a true answer to the
-        latter ends the run.
+        ``watch()`` before an iteration, ``watch(centers)`` after it; a true answer to the latter
+        ends the run.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def run_k_means(
 
     for i in range(max_iter):
         if watch is not None:
-            watch(i)
+            watch()
         assignment.assign(centers, labels, old_labels, distinct)
         n_changed = move_rows(rows, sample_weight, labels, old_labels, clusters, n_threads)
         placed = clusters
@@ -92,7 +92,7 @@ def run_k_means(
             distinct = distinct_centers(centers)
         else:
             distinct = distinct[:0]
-        stop = watch is not None and watch(i, centers)
+        stop = watch is not None and watch(centers)
         # Labels that did not change are the strict end; the tolerance may come first.
         settled = n_changed == 0
         sq_shift = float(np.dot(shift, shift))
