@@ -25,7 +25,7 @@ from scipy.special import ndtri
 
 from .._core._categories import in_order, is_missing, missing_as_none
 from .._core._validation import bad_value
-from ._state import storable
+from ._storage import storable
 
 _MAX_KNOTS = 64
 _ROWS_PER_KNOT = 8
