@@ -549,7 +549,7 @@ class DiffusionModel(
                 "`transform` returned. Pass noise."
             )
 
-        return self._decode(self._flow("from_noise", Z, y), clip=False, whole=False)
+        return self._decode(self._flow("from_noise", Z, y), clip=False, rounded=False)
 
     # --- samples ---------------------------------------------------------------------------------
 
@@ -626,10 +626,10 @@ class DiffusionModel(
             return X
         shrink = 1 / np.sqrt(1 + sigmas**2)
         states = [
-            self._decode(np.concatenate(x) * c, clip=False, whole=False)
+            self._decode(np.concatenate(x) * c, clip=False, rounded=False)
             for (x, _), c in zip(watched, shrink, strict=False)
         ]
-        denoised = [self._decode(np.concatenate(d), whole=False) for _, d in watched]
+        denoised = [self._decode(np.concatenate(d), rounded=False) for _, d in watched]
         return X, Trajectory(sigmas, [*states, X], denoised)
 
     @available_if(_sees_columns)
@@ -665,7 +665,7 @@ class DiffusionModel(
         out = self._table.inverse_transform(
             Z,
             clip=self.clip_samples,
-            whole=self.round_samples,
+            rounded=self.round_samples,
             missing=False,
             given=given,
             index=index,
@@ -695,7 +695,7 @@ class DiffusionModel(
         rows = np.nan_to_num(self._encode(X))
         context = None if y is None else self._contexts(y, len(rows))
         Z = self._apply("denoise_rows", rows, context, sigma=float(self.denoise_sigma))
-        return self._decode(Z, clip=False, whole=False)
+        return self._decode(Z, clip=False, rounded=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

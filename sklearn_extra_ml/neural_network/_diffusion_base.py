@@ -113,7 +113,7 @@ class BaseDiffusion(BaseDeep):
             )
         scaling = self.standardize
         if scaling == "auto":
-            scaling = "global" if images else "column"
+            scaling = "global" if images else "auto"
         self._table = TableEncoder(
             scaling, self.categorical_features, self.categorical_encoding, complete=images
         ).fit(self._codes(X))
@@ -418,7 +418,7 @@ class BaseDiffusion(BaseDeep):
 
     def _decode(self, Z, **options):
         """Return the table of encoded rows; arrays as float32."""
-        usual = {"clip": self.clip_samples, "whole": self.round_samples}
+        usual = {"clip": self.clip_samples, "rounded": self.round_samples}
         table = self._table.inverse_transform(Z, **{**usual, **options})
         encoder = vars(self).get("encoder_")
         if encoder is not None:
