@@ -203,10 +203,10 @@ class EmbeddingDisplay:
         ax.set_xticks([])
         ax.set_yticks([])
 
-    def _plot_density(self, ax):
+    def _plot_density(self, ax, n_cells=200):
         from scipy.ndimage import gaussian_filter
 
-        counts, x, y = np.histogram2d(*self.embedding.T, bins=200)
+        counts, x, y = np.histogram2d(*self.embedding.T, bins=n_cells)
         smooth = np.log1p(gaussian_filter(counts, 1.5))
         return ax.imshow(
             smooth.T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), cmap="Greys", alpha=0.6
