@@ -14,6 +14,7 @@ business days, three regimes, and daily moves with heavier tails than the model'
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.dates import MonthLocator
 
 from sklearn_extra_ml.hmm import GaussianHMM
 from sklearn_extra_ml.plotting import StateSequenceDisplay, TransitionGraphDisplay
@@ -54,6 +55,8 @@ display = StateSequenceDisplay.from_estimator(
     model, X, values=pd.Series(price, name="price"), time=days, state_names=names
 )
 display.ax_[0].set_yscale("log")
+display.ax_[0].set_yticks([50, 100, 200], [50, 100, 200])
+display.ax_[0].minorticks_off()
 plt.show()
 
 # %%
@@ -78,4 +81,5 @@ top.set(ylabel="probability of crisis")
 top.legend()
 bottom.bar(days[window], -model.score_samples(X)[window], width=1, color="C3")
 bottom.set(ylabel="surprise (nats)", xlabel="day")
+bottom.xaxis.set_major_locator(MonthLocator())
 plt.show()
