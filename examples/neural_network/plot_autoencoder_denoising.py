@@ -27,7 +27,13 @@ noisy = test + np.random.default_rng(0).normal(scale=4, size=test.shape)
 # `noise_scale` is in units of the data's standard deviation: 0.8 of it is about 4 grey levels of 16.
 
 model = AutoEncoder(
-    16, noise="gaussian", noise_scale=0.8, max_iter=80, early_stopping=True, random_state=0
+    16,
+    noise="gaussian",
+    noise_scale=0.8,
+    learning_rate_init=2e-3,
+    max_iter=150,
+    early_stopping=True,
+    random_state=0,
 ).fit(train)
 pca = PCA(16).fit(train)
 for name, restored in [
