@@ -29,14 +29,8 @@ from .._core._validation import (
 )
 from .._native._k_means_update import same_clustering
 from ._k_means_plusplus import check_n_clusters, n_threads_for
-from ._k_means_run import KMeansRun, run_k_means
-from ._k_means_steps import (
-    ClusterSums,
-    distances_to_centers,
-    label_rows,
-    move_rows,
-    total_inertia,
-)
+from ._k_means_run import add_batch, run_k_means
+from ._k_means_steps import distances_to_centers, label_rows, total_inertia
 from ._k_means_watch import Watch, fitted_centers
 
 __all__ = ["KMeans"]
@@ -127,11 +121,11 @@ class KMeans(
         Iterations of the best run, plus the calls of `partial_fit` since.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------
@@ -331,25 +325,17 @@ class KMeans(
             # Sparse rows are not centred, so their means are not either.
             shift = self._offset.astype(np.float64) if sp.issparse(X) else 0.0
             means, weights, n_iter = self._means + shift, self._weights, self.n_iter_
-        n_threads = n_threads_for(X.shape, centers.shape[0])
-
-        # Means times weights are the raw sums; the batch is added to them.
-        labels = np.empty(rows.shape[0], np.int32)
-        label_rows(rows, centers, labels, n_threads)
-        clusters = ClusterSums.zeros(*centers.shape)
-        move_rows(rows, sample_weight, labels, np.full_like(labels, -1), clusters, n_threads)
-        added = clusters.weights.sum(axis=0)
-        moved = added > 0
-        step = clusters.sums.sum(axis=0)[moved] - means[moved] * added[moved, None]
-        means[moved] += step / (weights + added)[moved, None]
-
-        centers = means.astype(rows.dtype)
-        label_rows(rows, centers, labels, n_threads)
-        inertia = total_inertia(rows, sample_weight, centers, labels, n_threads)
-        means -= shift
+        run = add_batch(
+            rows,
+            sample_weight,
+            centers,
+            means,
+            weights,
+            n_iter=n_iter,
+            n_threads=n_threads_for(X.shape, centers.shape[0]),
+        )
         offset = rows.offset if first else self._offset
-        run = KMeansRun(labels, inertia, centers, n_iter + 1, means, weights + added)
-        self._store(offset, run)
+        self._store(offset, run._replace(means=run.means - shift))
         return self
 
     def _validate(self, X, sample_weight, *, reset):

@@ -76,15 +76,8 @@ typedef struct {
     int32_t min_row; /* smallest row below this node */
 } sem_kd_node;
 
-#define SEM_REAL float
-#define SEM_T(name) name##_f32
-#include "sem_kd_tree_real.h"
-#undef SEM_REAL
-#undef SEM_T
-#define SEM_REAL double
-#define SEM_T(name) name##_f64
-#include "sem_kd_tree_real.h"
-#undef SEM_REAL
-#undef SEM_T
+#define SEM_BODY "sem_kd_tree_real.h"
+#include "sem_both_types.h"
+#undef SEM_BODY
 
 #endif

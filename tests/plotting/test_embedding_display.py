@@ -1,6 +1,5 @@
 """EmbeddingDisplay: what is drawn is what was given."""
 
-import matplotlib
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -8,19 +7,10 @@ from sklearn.datasets import load_iris
 from sklearn_extra_ml.manifold import TSNE
 from sklearn_extra_ml.plotting import EmbeddingDisplay
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 
 @pytest.fixture(scope="module")
 def model():
     return TSNE(max_iter=300, random_state=0).fit(load_iris().data)
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def test_points_are_drawn_by_class_and_the_divergence_beside_them(model):
@@ -35,7 +25,7 @@ def test_points_are_drawn_by_class_and_the_divergence_beside_them(model):
     display.figure_.canvas.draw()
 
 
-def test_one_axes_gets_the_points_only(model):
+def test_one_axes_gets_the_points_only(plt, model):
     _, ax = plt.subplots()
     display = EmbeddingDisplay.from_estimator(model, ax=ax)
     assert display.ax_ is ax and display.curve_ is None
