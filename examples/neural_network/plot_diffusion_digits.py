@@ -5,7 +5,7 @@ Digits out of noise: a diffusion model of images
 With ``image_shape`` the network of `DiffusionModel` is a U-Net: it looks at images on two scales, and
 knows that neighbouring pixels belong together. Fitted with the classes of scikit-learn's digits, it
 draws the digit that it is asked for. Network and training are small here, seconds on two free cores; the
-default has twice the channels, looks at ten times as many rows, and draws better digits.
+default has twice the channels, looks at twelve times as many rows, and draws better digits.
 """
 
 # %%
@@ -25,7 +25,7 @@ model = DiffusionModel(
     image_shape=(1, 8, 8),
     hidden_layer_sizes=(16, 32),
     batch_size=64,
-    max_iter=30,
+    max_iter=24,
     learning_rate_init=4e-3,
     ema_decay=0.99,
     random_state=0,

@@ -18,7 +18,7 @@ from sklearn_extra_ml.neural_network import DiffusionModel
 from sklearn_extra_ml.plotting import DenoisingTrajectoryDisplay
 
 X, _ = make_moons(1000, noise=0.1, random_state=0)
-held_out, _ = make_moons(500, noise=0.1, random_state=1)
+held_out, _ = make_moons(300, noise=0.1, random_state=1)
 model = DiffusionModel(max_iter=400, random_state=0).fit(X)
 
 # %%
@@ -59,7 +59,7 @@ print(f"diffusion model       {-model.score(held_out):.3f}")
 print(f"10 Gaussians          {-mixture.score(held_out):.3f}")
 
 fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
-wide = np.stack(np.meshgrid(np.linspace(-1.6, 2.6, 48), np.linspace(-1.1, 1.6, 32)), axis=-1)
+wide = np.stack(np.meshgrid(np.linspace(-1.6, 2.6, 42), np.linspace(-1.1, 1.6, 28)), axis=-1)
 density = np.exp(model.score_samples(wide.reshape(-1, 2))).reshape(wide.shape[:2])
 ax.pcolormesh(wide[..., 0], wide[..., 1], density, cmap="Blues", shading="gouraud")
 ax.set_title("density by the probability flow")
