@@ -22,7 +22,7 @@ import math
 import numpy as np
 from scipy.special import ndtri
 
-from ._state import storable
+from ._storage import storable
 
 _MAX_KNOTS = 64
 _ROWS_PER_KNOT = 8

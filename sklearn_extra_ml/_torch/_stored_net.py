@@ -12,7 +12,7 @@ import skorch
 import torch
 
 from ._batches import DeviceBatches, TensorData
-from ._plan import TrainingPlan, clone_tensors, load_optimizer, make_optimizer
+from ._plan import clone_tensors, load_optimizer, make_optimizer
 from ._random import random_states
 
 
@@ -63,8 +63,7 @@ class StorableNet(skorch.NeuralNet):
         States of torch's generators at the end of the training, where `partial_fit` goes on.
     """
 
-    def __init__(self, module, criterion=ModuleLoss, *, plan=None, **kwargs):
-        plan = TrainingPlan() if plan is None else plan
+    def __init__(self, module, criterion=ModuleLoss, *, plan, **kwargs):
         defaults = {
             "lr": plan.learning_rate_init,
             "batch_size": plan.batch_size,

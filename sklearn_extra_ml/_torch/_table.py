@@ -25,7 +25,7 @@ import numpy as np
 from .._core._categories import in_order, is_missing, missing_as_none
 from .._core._validation import bad_value
 from ._normal_scores import NormalScores, piles_up
-from ._state import storable
+from ._storage import storable
 
 _MAX_DECIMALS = 6
 _CLEAR = 0.01  # rounding error, in units of the last decimal, up to which decimals are believed

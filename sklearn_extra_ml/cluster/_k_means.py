@@ -233,35 +233,13 @@ class KMeans(
         X, sample_weight = self._validate(X, sample_weight, reset=True)
         rows, mean_variance = self._prepare(X, sample_weight)
         n_init, algorithm = self._choose()
-        rng = check_random_state(self.random_state)
-
         context = None
         if has_callbacks(self):
             context = self._init_callback_context(max_subtasks=n_init)
             context.call_on_fit_task_begin(estimator=self, X=X, metadata=None)
-        best = None
-        for _ in range(n_init):
-            centers = self._initial_centers(X, rows, sample_weight, rng)
-            watch = None if context is None else Watch(self, context, X, rows.offset)
-            run = run_k_means(
-                rows,
-                sample_weight,
-                centers,
-                algorithm=algorithm,
-                max_iter=self.max_iter,
-                tol=self.tol * mean_variance,
-                n_threads=n_threads_for(X.shape, self.n_clusters),
-                verbose=self.verbose,
-                watch=watch,
-            )
-            # A lower inertia with the same clusters is rounding.
-            if best is None or (
-                run.inertia < best.inertia
-                and not same_clustering(run.labels, best.labels, self.n_clusters)
-            ):
-                best = run
-            if watch is not None and watch.close(run):
-                break
+
+        tol = self.tol * mean_variance
+        best = self._best_run(X, rows, sample_weight, n_init, algorithm, tol, context)
 
         n_found = np.count_nonzero(np.bincount(best.labels, minlength=self.n_clusters))
         if n_found < self.n_clusters:
@@ -279,6 +257,34 @@ class KMeans(
                 reconstruction_attributes=lambda: fitted_centers(rows.offset, best.means, X.dtype),
             )
         return self
+
+    def _best_run(self, X, rows, sample_weight, n_init, algorithm, tol, context):
+        """Return the run of least inertia; callbacks of a `context` may end them early."""
+        rng = check_random_state(self.random_state)
+        best = None
+        for _ in range(n_init):
+            centers = self._initial_centers(X, rows, sample_weight, rng)
+            watch = None if context is None else Watch(self, context, X, rows.offset)
+            run = run_k_means(
+                rows,
+                sample_weight,
+                centers,
+                algorithm=algorithm,
+                max_iter=self.max_iter,
+                tol=tol,
+                n_threads=n_threads_for(X.shape, self.n_clusters),
+                verbose=self.verbose,
+                watch=watch,
+            )
+            # A lower inertia with the same clusters is rounding.
+            if best is None or (
+                run.inertia < best.inertia
+                and not same_clustering(run.labels, best.labels, self.n_clusters)
+            ):
+                best = run
+            if watch is not None and watch.close(run):
+                break
+        return best
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):

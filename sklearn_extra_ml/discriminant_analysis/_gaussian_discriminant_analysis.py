@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from .._core._gaussian import COVARIANCES, affine_map
+from .._core._labels import find_labels, number_labels
 from .._core._threads import single_threaded_blas, threads_for_rows
 from .._core._validation import (
     Interval,
@@ -33,7 +34,6 @@ from ._estimation import (
     estimate_covariances,
     summary_family,
 )
-from ._labels import encode_known_labels, encode_labels
 from ._leave_one_out import GRID, choose_regularization
 from ._regularization import fourth_moments, merge_fourth_moments
 
@@ -275,7 +275,7 @@ class GaussianDiscriminantAnalysis(
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X, keep_dtype=True)
-        self.classes_, codes = encode_labels(y)
+        self.classes_, codes = number_labels(y)
 
         self._statistics, self._moments = self._summarize(X, codes, sample_weight)
         # Small matrices, and the same bits for any number of threads.
@@ -336,7 +336,7 @@ class GaussianDiscriminantAnalysis(
                     "classes", classes, "differs from that of the first call",
                     f"{self.classes_!r} or None", "Give all classes in the first call.",
                 )  # fmt: skip
-        codes = encode_known_labels(y, self.classes_)
+        codes = self._codes_of(y)
 
         added, moments = self._summarize(X, codes, sample_weight)
         if first:
@@ -377,6 +377,17 @@ class GaussianDiscriminantAnalysis(
                 name, getattr(self, name), "and `shrinkage` both shrink",
                 "0.0 with `shrinkage`", "Choose one of the two.",
             )  # fmt: skip
+
+    def _codes_of(self, y):
+        """Return the number of each label among `classes_`."""
+        codes, unknown = find_labels(y, self.classes_)
+        if unknown.size:
+            raise ValueError(
+                f"`y` holds {unknown[:5].tolist()}, not among the classes "
+                f"{self.classes_[:20].tolist()}. Allowed: labels of the `classes` given to fit or to "
+                "the first partial_fit."
+            )
+        return codes
 
     def _family(self):
         return summary_family(self.covariance, self.shrinkage)
@@ -684,7 +695,7 @@ class GaussianDiscriminantAnalysis(
         check_is_fitted(self)
         rng = check_random_state(random_state)
         if y is not None:
-            codes = encode_known_labels(column_or_1d(y), self.classes_)
+            codes = self._codes_of(column_or_1d(y))
         elif isinstance(n_samples, Integral) and n_samples >= 1:
             codes = rng.choice(len(self.classes_), size=n_samples, p=self.priors_)
         else:

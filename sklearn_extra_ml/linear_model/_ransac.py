@@ -35,12 +35,12 @@ from .._core._validation import (
     has_callbacks,
     raise_for_params,
 )
-from ._callbacks import fitted_state, trial_watcher
 from ._consensus import SCORINGS, Rule, find_consensus
 from ._factor_fit import fit_by_factor
 from ._generic_engine import GenericEngine, Seeder
 from ._linear_engine import LinearEngine, build_design, linear_design
 from ._noise_scale import first_threshold
+from ._watch import fitted_state, trial_watcher
 
 _FINAL_FIT = 2**34  # names the seed of the last fit
 

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._scaling import Standardizer
-from .._torch._state import storable
+from .._torch._storage import storable
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
 from ._network_checks import check_image_shape, probe_shapes, require_methods
 

@@ -35,7 +35,7 @@ from .._torch._device import (
     resolve_device,
     resolve_device_or_cpu,
 )
-from .._torch._state import can_store, load_model, save_model
+from .._torch._storage import can_store, load_model, save_model
 from .._version import __version__
 from ._checkpoint import CheckpointStore
 

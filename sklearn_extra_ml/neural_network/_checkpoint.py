@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .._torch._device import import_torch
-from .._torch._state import read_checkpoint, write_checkpoint
+from .._torch._storage import read_checkpoint, write_checkpoint
 
 _SECONDS_BETWEEN_CHECKPOINTS = 1.0
 # parameters that do not change what is learnt: a checkpoint fits whatever they are

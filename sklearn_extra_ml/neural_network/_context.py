@@ -5,7 +5,7 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 
 from .._core._validation import bad_value
-from .._torch._state import storable
+from .._torch._storage import storable
 
 _POOL = 10_000  # contexts of the training rows kept for samples that name none
 

@@ -112,8 +112,10 @@ class DiffusionModel(
     standardize : {"auto", "column", "global", "quantile"} or False, default="auto"
         How numbers are scaled: each column; centred columns, divided by one scale; each column's
         quantiles to a normal distribution (heavy tails); or not at all, when they have unit variance.
-        "auto": "global" for images, whose pixels near the edge would become mostly noise if each had
-        a scale of its own; else "column".
+        "auto": "quantile" for columns in which one value is held by a quarter of the rows or more (and
+        there are more than two), "column" for the others; "global" for images, whose pixels near the
+        edge would become mostly noise if each had a scale of its own. By quantiles, a value that a
+        tenth of the rows hold is drawn exactly, as often as it occurs.
 
     categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
         Which columns hold categories: names, positions or a mask. "from_dtype": strings, objects,
@@ -126,7 +128,8 @@ class DiffusionModel(
         Keep the numbers of samples within the range of the training rows.
 
     round_samples : bool, default=True
-        Keep numbers of samples whole in columns where the training rows hold whole numbers only.
+        Round the numbers of samples to the decimals that the training rows have in their column: whole
+        numbers stay whole. Columns with more than 6 decimals are left as they are drawn.
 
     solver : {"adamw", "adam", "sgd"}, default="adamw"
         Optimiser; "sgd" has Nesterov momentum 0.9.

@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._torch._state import storable
+from .._torch._storage import storable
 
 for _cls in (PCA, MinMaxScaler, StandardScaler, Pipeline, FrozenEstimator):
     storable(_cls)  # with the model

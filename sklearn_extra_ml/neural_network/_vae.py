@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._device import import_torch
 from .._torch._scaling import Standardizer
-from .._torch._state import storable
+from .._torch._storage import storable
 from .._torch._table import TableEncoder, is_frame
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
 from ._network_checks import check_image_shape, require_methods

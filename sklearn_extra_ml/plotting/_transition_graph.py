@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._core._networkx import import_networkx
 from ._matplotlib import axes_and_figure, import_pyplot
 
 _RADIUS = 0.3  # of the largest node, where the circle that nodes stand on has radius 1
@@ -193,9 +194,7 @@ class TransitionGraphDisplay:
         graph : networkx.DiGraph
             Nodes by number, with `name` and `share`; edges of positive probability, with `weight`.
         """
-        import networkx as nx
-
-        graph = nx.DiGraph()
+        graph = import_networkx().DiGraph()
         for k, name in enumerate(self._names()):
             graph.add_node(k, name=name, share=float(self.shares[k]))
         for i, j in zip(*np.nonzero(self.transmat), strict=True):

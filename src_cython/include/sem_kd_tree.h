@@ -51,13 +51,11 @@
 
 #if defined(__GNUC__)
 #  define SEM_INLINE static inline __attribute__((always_inline, unused))
-#  define SEM_UNUSED __attribute__((unused))
 #  define SEM_CTZ(mask) __builtin_ctz(mask)
 #  define SEM_POPCOUNT(mask) __builtin_popcount(mask)
 #else
 #  include <intrin.h>
 #  define SEM_INLINE static __forceinline
-#  define SEM_UNUSED
 static __forceinline int SEM_CTZ(uint32_t mask)
 {
     unsigned long lane;

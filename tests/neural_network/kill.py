@@ -59,7 +59,7 @@ def epochs_seen(child, n_epochs):
 
 
 def main(n_kills, folder):
-    from sklearn_extra_ml._torch._state import read_checkpoint
+    from sklearn_extra_ml._torch._storage import read_checkpoint
 
     expected = epochs_seen(start(""), N_EPOCHS + 1)
     moments, epochs, n_rounds = random.Random(0), [], 0

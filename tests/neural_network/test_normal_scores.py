@@ -96,7 +96,9 @@ def test_two_values_and_ties_throughout():
     values = np.array([1.5, 1.5, 2.25, 2.25, 2.25])
     scores = fitted(values)
     Z = scores.encode(values)
-    np.testing.assert_array_equal(scores.decode(Z + [0.01, -0.2, 0.02, 0.2, -0.02]), values)
+    np.testing.assert_array_equal(
+        scores.decode(Z + np.array([0.01, -0.2, 0.02, 0.2, -0.02])), values
+    )
     assert np.isnan(scores.encode(np.array([np.nan]))).all()
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal as assert_polars_equal
 
-from sklearn_extra_ml._torch._state import load_model, save_model
+from sklearn_extra_ml._torch._storage import load_model, save_model
 from sklearn_extra_ml._torch._table import TableEncoder
 
 SCALINGS = ("auto", "column", "global", "quantile", False)

@@ -409,7 +409,7 @@ def test_load_refuses_other_files_and_other_classes(blob, tmp_path):
     path.write_bytes(b"not a model at all")
     with pytest.raises(ValueError, match="no safetensors file"):
         AutoEncoder.load(path)
-    from sklearn_extra_ml._torch._state import save_model
+    from sklearn_extra_ml._torch._storage import save_model
 
     save_model(path, {"class": "KMeans"})
     with pytest.raises(ValueError, match="is a model of class KMeans"):
@@ -434,7 +434,7 @@ def test_model_of_a_gpu_loads_on_a_machine_without_one(blob, monkeypatch):
 
 
 def test_atomic_write_leaves_the_old_file_when_the_writer_fails(tmp_path):
-    from sklearn_extra_ml._torch._state import write_atomically
+    from sklearn_extra_ml._torch._storage import write_atomically
 
     path = tmp_path / "state"
     write_atomically(path, lambda file: file.write(b"old"))
