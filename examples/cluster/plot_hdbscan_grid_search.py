@@ -70,9 +70,9 @@ plt.show()
 # %%
 # What the score cannot know
 # --------------------------
-# It tells good sizes from bad ones. Between values of `min_samples` it leans to the larger: the more rows
-# are noise, the denser are the clusters that remain. Here that is not what the digits' names say. How
-# many rows may be noise is your choice; make it first, and let the search do the rest.
+# It tells good sizes from bad ones. Between values of `min_samples` it leans to the larger: the more
+# rows are noise, the denser are the clusters that remain. Here that is not what the digits' names
+# say. How many rows may be noise is your choice; make it first, and let the search do the rest.
 
 for n, size in zip(samples, np.take(sizes, scores.argmax(axis=0)), strict=True):
     chosen = {"hdbscan__min_samples": n, "hdbscan__min_cluster_size": size}

@@ -49,7 +49,7 @@ plt.show()
 
 # %%
 # The density is exact up to the error of the network: it is computed along the flow. In nats a held-out
-# row, lower is better; the true density, a normal distribution around each point of the two arcs, is what
+# row, lower is better; the true density, a normal distribution around each point of the arcs, is what
 # no model can beat on many rows:
 
 mixture = GaussianMixture(10, random_state=0).fit(X)
