@@ -25,6 +25,27 @@ def test_points_are_drawn_by_class_and_the_divergence_beside_them(model):
     display.figure_.canvas.draw()
 
 
+def test_density_leaves_a_margin_around_every_point(model):
+    display = EmbeddingDisplay.from_estimator(model, density=True)
+    ax = display.ax_[0]
+    low, high = model.embedding_.min(axis=0), model.embedding_.max(axis=0)
+    margin = 0.02 * (high - low)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert left < low[0] - margin[0] and right > high[0] + margin[0]
+    assert bottom < low[1] - margin[1] and top > high[1] + margin[1]
+
+
+def test_legend_stands_outside_of_our_own_figure_only(plt, model):
+    y = load_iris().target
+    ours = EmbeddingDisplay.from_embedding(model.embedding_, labels=y)
+    _, ax = plt.subplots()
+    EmbeddingDisplay.from_embedding(model.embedding_, labels=y, ax=ax)
+    for axes, outside in ((ours.ax_, True), (ax, False)):
+        axes.figure.canvas.draw()
+        begin = axes.get_legend().get_window_extent().x0
+        assert bool(begin >= axes.get_window_extent().x1) is outside
+
+
 def test_one_axes_gets_the_points_only(plt, model):
     _, ax = plt.subplots()
     display = EmbeddingDisplay.from_estimator(model, ax=ax)
