@@ -10,7 +10,6 @@ are means over the ten.
 """
 
 import copy
-from itertools import pairwise
 
 import numpy as np
 from runner import Case
@@ -22,46 +21,18 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 N_EPOCHS, BATCH = 10, 256
-SIZES = (64, 256, 128, 8, 128, 256, 64)
 
 
 def make():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(10_000, 10)) @ rng.normal(size=(10, 64)) + 0.1 * rng.normal(
-        size=(10_000, 64)
-    )
-    X = ((X - X.mean(axis=0)) / X.std()).astype(np.float32)
-    return {"X": X, "network": network()}
+    from autoencoder_task import make_data, make_network
 
-
-def network():
-    """Return the network as plain torch, with fixed weights."""
-    import torch
-
-    torch.manual_seed(0)
-    layers = []
-    for i, (n_in, n_out) in enumerate(pairwise(SIZES)):
-        layers.append(torch.nn.Linear(n_in, n_out))
-        if i not in (2, 5):
-            layers.append(torch.nn.SiLU())
-    return torch.nn.Sequential(*layers)
+    return {"X": make_data(), "network": make_network()}
 
 
 def ours(data):
-    import torch
+    from autoencoder_task import Given
 
     from sklearn_extra_ml.neural_network import AutoEncoder
-
-    class Given(torch.nn.Module):
-        def __init__(self, layers):
-            super().__init__()
-            self.encoder, self.decoder = layers[:5], layers[5:]
-
-        def encode(self, X):
-            return self.encoder(X)
-
-        def decode(self, Z):
-            return self.decoder(Z)
 
     model = AutoEncoder(
         8,

@@ -7,6 +7,11 @@ to the test rows, as published for ForestDiffusion (Forest-Flow: iris 0.328, win
 1.749; TabDDPM took 226 s for each); ``nearer train`` the share of drawn rows nearer to a training row
 than to a test row.
 
+Digits: 200 rows of each class drawn three times by models of 70 % of the rows (split 0), judged on the
+other 30 %: accuracy of classifiers trained on the drawn rows (on the real ones: SVC 0.987, logistic
+regression 0.972), Fréchet distance in the hidden layer of a perceptron trained on all digits, and
+``nearer train`` against as many training rows as there are test rows.
+
 Classifiers: `DiffusionClassifier` against scikit-learn's, five folds of wine and breast cancer. It is
 there for what else a generating model can do, and not to win: the figures say what that costs.
 
@@ -15,13 +20,23 @@ what scikit-learn has.
 """
 
 import time
+import warnings
 
 import numpy as np
 from runner import Case
 from scipy import sparse
 from scipy.optimize import linprog
 from scipy.spatial.distance import cdist
-from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_circles, make_moons
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_circles,
+    make_moons,
+)
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.mixture import GaussianMixture
@@ -31,6 +46,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import SVC
 
 LOADERS = {"iris": load_iris, "wine": load_wine, "breast cancer": load_breast_cancer}
 
@@ -181,6 +197,75 @@ def density_quality(data, model):
     }
 
 
+def make_digits():
+    X, y = load_digits(return_X_y=True)
+    train, test, y_train, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 200 epochs make features good enough
+        network = MLPClassifier((64,), random_state=0).fit(X / 16, y)
+    weights, bias = network.coefs_[0], network.intercepts_[0]
+    return {
+        "X": train,
+        "y": y_train,
+        "X_test": test,
+        "y_test": y_test,
+        "labels": np.repeat(np.arange(10), 200),
+        "features": lambda rows: np.maximum(rows / 16 @ weights + bias, 0),
+    }
+
+
+def our_digits(**params):
+    def run(data):
+        from sklearn_extra_ml.neural_network import DiffusionModel
+
+        model = DiffusionModel(random_state=0, **params).fit(data["X"], data["y"])
+        y = data["labels"]
+        return [model.sample(len(y), y=y, random_state=seed) for seed in range(3)]
+
+    return run
+
+
+def digits_by_class(make_model):
+    """Fit a density to the principal components of each class and draw as often."""
+
+    def run(data):
+        draws = np.empty((3, 2000, data["X"].shape[1]))
+        for label in range(10):
+            rows = data["X"][data["y"] == label]
+            codes = PCA(30, random_state=0).fit(rows)
+            model = make_model().fit(codes.transform(rows))
+            drawn = model.sample(600)
+            drawn = codes.inverse_transform(drawn[0] if isinstance(drawn, tuple) else drawn)
+            chosen = np.random.default_rng(label).permutation(600)  # a mixture draws part by part
+            draws[:, data["labels"] == label] = drawn[chosen].reshape(3, 200, -1)
+        return list(np.clip(draws, 0, 16))
+
+    return run
+
+
+def digits_quality(data, draws):
+    from sklearn_extra_ml.metrics import distance_to_closest_record, frechet_distance
+
+    judges = {
+        "SVC": SVC(),
+        "LogisticRegression": make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=5000)),
+        "the same, standardized": make_pipeline(
+            StandardScaler(), LogisticRegression(max_iter=5000)
+        ),
+    }
+    found = []
+    for rows in draws:
+        quality = {
+            name: judge.fit(rows, data["labels"]).score(data["X_test"], data["y_test"])
+            for name, judge in judges.items()
+        }
+        quality["FID"] = frechet_distance(rows, data["X_test"], feature_extractor=data["features"])
+        records = distance_to_closest_record(data["X"], rows, X_holdout=data["X_test"])
+        quality["nearer train"] = records.share_nearer_train
+        found.append(quality)
+    return {name: np.mean([quality[name] for quality in found]) for name in found[0]}
+
+
 def make_folds(name):
     X, y = LOADERS[name](return_X_y=True)
     folds = StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)
@@ -259,6 +344,36 @@ CASES = (
             note="10,000 rows; time of the fit, peers with their search for the bandwidth.",
         )
         for name in DENSITIES
+    ]
+    + [
+        Case(
+            "digits",
+            make_digits,
+            {
+                "sklearn-extra-ml": our_digits(),
+                "the same, quantiles, three blocks of 256": our_digits(
+                    standardize="quantile",
+                    hidden_layer_sizes=(256, 256, 256),
+                    max_iter=460,
+                    n_sampling_steps=40,
+                ),
+                "U-Net": our_digits(image_shape=(1, 8, 8)),
+                "U-Net, quantiles, attention, dropout=0.1": our_digits(
+                    image_shape=(1, 8, 8),
+                    standardize="quantile",
+                    attention=True,
+                    dropout=0.1,
+                    max_iter=400,
+                ),
+                "Gaussian mixture by class": digits_by_class(
+                    lambda: GaussianMixture(5, covariance_type="diag", random_state=0)
+                ),
+                "kernel density by class": digits_by_class(lambda: KernelDensity(bandwidth=1.0)),
+            },
+            digits_quality,
+            repeats=0,
+            note="Time of the fit and of three draws of 2,000 rows.",
+        )
     ]
     + [
         Case(

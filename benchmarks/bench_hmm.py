@@ -1,7 +1,7 @@
 """Hidden Markov models against hmmlearn (both implementations) and pomegranate.
 
 The task is 20 iterations of EM from the same parameters and the most likely path of every sequence;
-nobody pays for a start. The last case is a whole fit by each library's own defaults for the start
+nobody pays for a start. One case is a whole fit by each library's own defaults for the start
 (k-means), 20 iterations again. hmmlearn runs without its priors, which it would count in the M-step
 but not in the objective. pomegranate works in single precision, its default, and learns
 probabilities of ending, which the others have not.

@@ -16,48 +16,17 @@ import sys
 import tempfile
 import time
 import warnings
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
+from autoencoder_task import Given, make_data, make_network
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sklearn_extra_ml.neural_network import VAE, AutoEncoder
 
-N, D, BATCH = 10_000, 64, 256
-SIZES = (64, 256, 128, 8, 128, 256, 64)
-
-
-def make_data():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(N, 10)) @ rng.normal(size=(10, D)) + 0.1 * rng.normal(size=(N, D))
-    return ((X - X.mean(axis=0)) / X.std()).astype(np.float32)
-
-
-def make_network():
-    torch.manual_seed(0)
-    layers = []
-    for i, (n_in, n_out) in enumerate(pairwise(SIZES)):
-        layers.append(torch.nn.Linear(n_in, n_out))
-        if i not in (2, 5):
-            layers.append(torch.nn.SiLU())
-    return torch.nn.Sequential(*layers)
-
-
-class Given(torch.nn.Module):
-    """The benchmark's network as `AutoEncoder` takes it."""
-
-    def __init__(self, layers):
-        super().__init__()
-        self.encoder, self.decoder = layers[:5], layers[5:]
-
-    def encode(self, X):
-        return self.encoder(X)
-
-    def decode(self, Z):
-        return self.decoder(Z)
+N, BATCH = 10_000, 256
 
 
 def ours(X, device, n_epochs, **parameters):
@@ -217,7 +186,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--devices", nargs="*", default=["cuda", "cpu"])
     arguments = parser.parse_args()
-    X = make_data()
+    X = make_data(N)
     cuda = torch.cuda.is_available()
     result = {
         "gpu": torch.cuda.get_device_name() if cuda else None,

@@ -29,7 +29,7 @@ extensions = [
     "benchmark_tables",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "user_guide/README.rst"]
+exclude_patterns = ["_build"]
 default_role = "py:obj"
 nitpicky = False
 # Methods inherited from scikit-learn refer to labels and terms of its own manual; the changelog is

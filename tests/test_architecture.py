@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_imports_point_down(path):
         if {own, other} == {"_torch", "_core"} and own == "_torch":
             continue  # the torch core may use the shared core, never the other way round
         pytest.fail(f"{path.relative_to(ROOT)} (level {level(own)}) imports {module}")
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    files = {
+        ".".join(("sklearn_extra_ml", *path.relative_to(ROOT).with_suffix("").parts)): path
+        for path in PY_FILES
+    }
+    below = {}
+    for name, path in files.items():
+        # of ``from ._file import name`` the file
+        found = {module.rpartition(".")[0] for module in imported_modules(path)}
+        below[name] = (found | set(imported_modules(path))) & set(files)
+    assert sum(map(len, below.values())) > 300
+    tuple(TopologicalSorter(below).static_order())  # a `CycleError` names the circle
 
 
 @BY_NAME

@@ -1,9 +1,11 @@
 """Render the JSON that ``benchmarks/runner.py`` wrote as the tables of the benchmark page.
 
-``.. benchmark:: NAME`` becomes one table per case of ``benchmarks/results/NAME.json``: median
-seconds, ratio to ours, memory over the data, quality figures. None of it is typed by hand.
+``.. benchmark:: NAME`` becomes what the docstring of ``benchmarks/bench_NAME.py`` says of the figures,
+and one table for each case of ``benchmarks/results/NAME.json``: median seconds, ratio to ours, memory
+over the data, quality figures. None of it is typed by hand.
 """
 
+import ast
 import json
 import statistics
 from pathlib import Path
@@ -12,7 +14,8 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+RESULTS = BENCHMARKS / "results"
 OURS = "sklearn-extra-ml"
 
 
@@ -28,7 +31,8 @@ def table(case):
     rows = [["", "median s", "times ours", "MiB", *names]]
     for contender, record in records.items():
         if "error" in record:
-            rows.append([contender, record["error"], *[""] * (len(rows[0]) - 2)])
+            reason = record["error"].partition(". ")[0]
+            rows.append([contender, reason, *[""] * (len(rows[0]) - 2)])
             continue
         median = statistics.median(record["seconds"])
         ratio = f"{median / reference:.2f}" if reference else ""
@@ -51,9 +55,13 @@ class Benchmark(SphinxDirective):
             text = f"No figures are stored. Measure with: make bench BENCH={self.arguments[0]}"
             return [nodes.paragraph(text, text)]
         content = json.loads(path.read_text())
+        script = BENCHMARKS / f"bench_{self.arguments[0]}.py"
+        self.env.note_dependency(str(script))
         machine = content["machine"]
         versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
         lines = [
+            *ast.get_docstring(ast.parse(script.read_text())).splitlines(),
+            "",
             f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, "
             f"{machine['simd_path']}, Python {machine['python']}; {versions}.",
             "",

@@ -56,6 +56,7 @@ axes[1].set(
 axes[1].legend(loc="upper left")
 axes[2].imshow(painted)
 axes[2].set(title=f"{labels.max() + 1} clusters; noise is white", xticks=[], yticks=[])
+plt.show()
 
 # %%
 # New rows are placed among the clusters that were found, which never change. A model of the left
@@ -65,5 +66,3 @@ left = np.arange(width) < width // 2
 half = DBSCAN(eps=eps, min_samples=min_samples // 2).fit(photo[:, left].reshape(-1, 3))
 placed = half.predict(photo[:, ~left].reshape(-1, 3))
 print(f"placed in a cluster of the left half: {np.mean(placed >= 0):.1%}")
-
-plt.show()

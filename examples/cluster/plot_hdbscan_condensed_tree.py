@@ -60,6 +60,7 @@ for label in range(len(model.selected_clusters_)):
 left.set(title="Labels; larger dots are deeper inside", xticks=[], yticks=[])
 CondensedTreeDisplay.from_estimator(model, ax=right, scale="distance")
 right.set_title("Condensed tree")
+plt.show()
 
 # %%
 # Another choice from the same tree

@@ -93,7 +93,7 @@ colors = np.where(
     (best.labels_ >= 0)[:, None], plt.get_cmap("tab10")(best.labels_ % 10), [0.8, 0.8, 0.8, 1]
 )
 ax.scatter(*places.T, s=1, c=colors)
-ax.set(title=f"{len(best.selected_clusters_)} clusters of {len(X)} events", xticks=[], yticks=[])
+ax.set(title=f"{len(best.selected_clusters_)} clusters of {len(X):,} events", xticks=[], yticks=[])
 
 # %%
 # What lies behind it
@@ -104,8 +104,11 @@ ax.set(title=f"{len(best.selected_clusters_)} clusters of {len(X)} events", xtic
 
 few = events(scale=1)
 model = HDBSCAN(min_cluster_size=40, min_samples=8, cluster_selection_epsilon=0.6).fit(few)
-figure, (top, left, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
-MinimumSpanningTreeDisplay.from_estimator(model, few, ax=top)
-SingleLinkageDisplay.from_estimator(model, ax=left)
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+MinimumSpanningTreeDisplay.from_estimator(model, few, ax=left)
+SingleLinkageDisplay.from_estimator(model, ax=middle)
 ReachabilityDisplay.from_estimator(model, ax=right)
+left.set_title("spanning tree")
+middle.set_title("dendrogram")
+right.set_title("sorted core distances")
 plt.show()

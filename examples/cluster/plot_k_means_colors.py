@@ -54,7 +54,7 @@ figure, axes = plt.subplots(
     3, 1, figsize=(7, 10.2), height_ratios=[1, 1, 0.12], layout="constrained"
 )
 axes[0].imshow(photograph)
-axes[0].set_title(f"{len(colors)} colours")
+axes[0].set_title(f"{len(colors):,} colours")
 axes[1].imshow(quantised.astype(np.uint8))
 axes[1].set_title("16 colours")
 axes[2].imshow(palette[None], aspect="auto")

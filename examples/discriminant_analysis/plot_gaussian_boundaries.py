@@ -4,8 +4,9 @@ From linear to quadratic discriminant analysis
 
 Three cultivars of wine by two of their measurements. One Gaussian a class is fitted under four
 assumptions on the covariances; where they are shared, boundaries are straight lines, where every
-class has its own, they are conic sections. The ellipses hold 50 % and 95 % of each class. Then all
-thirteen measurements, on the two axes along which the classes differ most.
+class has its own, they are conic sections. The ellipses hold 50 % and 95 % of each class; those of
+"spherical" are circles, which look wide because the axes differ in scale. Then all thirteen
+measurements, on the two axes along which the classes differ most.
 """
 
 # %%
@@ -54,23 +55,24 @@ plt.show()
 auto = GaussianDiscriminantAnalysis(reg_lambda="auto", reg_gamma="auto").fit(scale(X), y)
 print(f"chosen: reg_lambda={auto.reg_lambda_:.2f}, reg_gamma={auto.reg_gamma_:.2f}")
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+figure, ax = plt.subplots(figsize=(5.6, 4.4), layout="constrained")
 step = auto.loo_gamma_[1] / 2
-image = left.imshow(
+image = ax.imshow(
     100 * auto.loo_error_,
     origin="lower",
     extent=(-step, 1 + step, -step, 1 + step),
     vmax=np.quantile(100 * auto.loo_error_, 0.95),
 )
-left.plot(auto.reg_gamma_, auto.reg_lambda_, "r*", markersize=14, label="chosen")
-left.set(xlabel="reg_gamma", ylabel="reg_lambda", title="leave-one-out error, %")
-left.legend()
-figure.colorbar(image, ax=left)
+ax.plot(auto.reg_gamma_, auto.reg_lambda_, "r*", markersize=14, label="chosen")
+ax.set(xlabel="reg_gamma", ylabel="reg_lambda", title="leave-one-out error, %")
+ax.legend()
+figure.colorbar(image, ax=ax, extend="max")
+plt.show()
 
 # %%
 # All features, on the discriminant axes
 # --------------------------------------
-GaussianEllipseDisplay.from_estimator(auto, scale(X), y, ax=right)
-right.set_title("13 features on the two discriminant axes")
-right.get_legend().set_title("cultivar")
+display = GaussianEllipseDisplay.from_estimator(auto, scale(X), y)
+display.ax_.set_title("13 features on the two discriminant axes")
+display.ax_.get_legend().set_title("cultivar")
 plt.show()

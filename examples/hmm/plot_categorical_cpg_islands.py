@@ -163,7 +163,7 @@ for name, score in scores.items():
     false, true, _ = roc_curve(island_new, score)
     style = "k:" if "drew" in name else "--" if "window" in name else "-"
     axes[0].plot(100 * false, 100 * true, style, label=name)
-axes[0].set(xlim=(0, 20), ylim=(60, 100.5))
+axes[0].set(xlim=(0, 20), ylim=(40, 101))
 axes[0].set(xlabel="false (% of letters outside)", ylabel="found (% of letters in islands)")
 axes[0].legend(loc="lower right", fontsize="small")
 axes[1].plot(numbers, seen, "o--", color="0.6", label="sequences learnt from")

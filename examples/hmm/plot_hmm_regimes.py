@@ -14,6 +14,7 @@ business days, three regimes, and daily moves with heavier tails than the model'
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.dates import MonthLocator
 
 from sklearn_extra_ml.hmm import GaussianHMM
 from sklearn_extra_ml.plotting import StateSequenceDisplay, TransitionGraphDisplay
@@ -54,6 +55,8 @@ display = StateSequenceDisplay.from_estimator(
     model, X, values=pd.Series(price, name="price"), time=days, state_names=names
 )
 display.ax_[0].set_yscale("log")
+display.ax_[0].set_yticks([50, 100, 200], [50, 100, 200])
+display.ax_[0].minorticks_off()
 plt.show()
 
 # %%
@@ -68,14 +71,15 @@ plt.show()
 # before it, `score_samples`, tells which days surprised the model.
 
 crisis = 2
-begin = int(np.flatnonzero(np.diff((regime == crisis).astype(int)) == 1)[1]) - 15
+begin = int(np.flatnonzero(np.diff((regime == crisis).astype(int)) == 1)[3]) - 15
 window = slice(begin, begin + 90)
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(9, 4.5), sharex=True, layout="constrained")
 top.fill_between(days[window], 0, regime[window] == crisis, step="post", color="0.9", label="true")
 top.plot(days[window], model.predict_proba(X)[window, crisis], label="knowing all days (smoothed)")
 top.plot(days[window], model.filter(X)[window, crisis], label="knowing the past (filtered)")
 top.set(ylabel="probability of crisis")
-top.legend()
+top.legend(loc="upper right", fontsize="small")
 bottom.bar(days[window], -model.score_samples(X)[window], width=1, color="C3")
 bottom.set(ylabel="surprise (nats)", xlabel="day")
+bottom.xaxis.set_major_locator(MonthLocator())
 plt.show()

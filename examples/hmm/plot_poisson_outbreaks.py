@@ -55,7 +55,8 @@ print(f"{outbreak.mean():.1%} of the weeks are in an outbreak")
 # %%
 # How many states?
 # ----------------
-# Fitted to six districts, judged on the six others, in nats a week.
+# Fitted to six districts, judged on the six others, in nats a week: two states are too few, and from
+# three on little is gained.
 first = X["district"] < N_DISTRICTS // 2
 for n_components in range(1, 6):
     trial = PoissonHMM(n_components, sequence_col="district", n_init=3, random_state=0)
@@ -65,7 +66,8 @@ for n_components in range(1, 6):
 # %%
 # What the states are
 # -------------------
-# Four states hold the background of summer and of winter, outbreaks and their peaks. Nobody said so.
+# Four states can be named: they hold the background of summer and of winter, outbreaks and their peaks.
+# Nobody said so.
 names = ["summer", "winter", "outbreak", "peak"]
 model = PoissonHMM(4, sequence_col="district", n_init=3, random_state=0).fit(X)
 order = np.argsort(model.lambdas_[:, 0])

@@ -191,5 +191,5 @@ for grower, color in enumerate(("C5", "C8", "C9")):
 axes[1].invert_yaxis()
 axes[1].set(xlabel="probability", xlim=(0, 1), ylim=(len(names) - 0.5, -0.5))
 axes[1].set_title(f"a bottle of grower {y[bottle]}, step by step")
-axes[1].legend(loc="lower left", fontsize="small")
+axes[1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize="small")
 plt.show()

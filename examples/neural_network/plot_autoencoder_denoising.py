@@ -27,7 +27,13 @@ noisy = test + np.random.default_rng(0).normal(scale=4, size=test.shape)
 # `noise_scale` is in units of the data's standard deviation: 0.8 of it is about 4 grey levels of 16.
 
 model = AutoEncoder(
-    16, noise="gaussian", noise_scale=0.8, max_iter=80, early_stopping=True, random_state=0
+    16,
+    noise="gaussian",
+    noise_scale=0.8,
+    learning_rate_init=2e-3,
+    max_iter=150,
+    early_stopping=True,
+    random_state=0,
 ).fit(train)
 pca = PCA(16).fit(train)
 for name, restored in [
@@ -58,10 +64,13 @@ plt.show()
 # %%
 # Odd ones
 # --------
-# The rows that come back worst. Nobody told the detector which digits there are.
+# The rows that come back worst, each under the label that it has. Nobody told the detector which digits
+# there are.
 
 detector = AutoEncoderDetector(8, contamination=0.02, max_iter=40, random_state=0).fit(X)
 odd = np.argsort(detector.score_samples(X))[:10]
-print("labels of the oddest digits:", y[odd])
-ReconstructionDisplay.from_estimator(flat, X[odd], image_shape=(1, 8, 8))
+figure, axes = plt.subplots(1, len(odd), figsize=(9.8, 1.3), layout="constrained")
+for ax, row in zip(axes, odd, strict=True):
+    ax.imshow(X[row].reshape(8, 8), cmap="gray_r")
+    ax.set(xticks=[], yticks=[], title=f"{y[row]}")
 plt.show()

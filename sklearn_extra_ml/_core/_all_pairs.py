@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from .._native import _brute_force
-from ._distances import lexicographic_order, square_matrix, square_matrix_fits
+from ._distances import block_rows, lexicographic_order, square_matrix, square_matrix_fits
 
 
 def all_pairs_core_distances(metric, rows, min_samples):
@@ -69,7 +69,7 @@ class _OtherRows:
 
     def __init__(self, metric, rows):
         self._target, self._rows = metric.to(rows), rows
-        self.step = self._target.block_rows()
+        self.step = block_rows(self._target.n_rows)
 
     def distances(self, start, stop):
         block = self._target.distances_from(self._rows[start:stop])

@@ -22,7 +22,7 @@ import numpy as np
 
 from .._native import _brute_force
 from ._all_pairs import all_pairs_spanning_tree, matrix_spanning_tree
-from ._distances import lexicographic_order
+from ._distances import block_rows, lexicographic_order
 
 
 class RowsMeasure:
@@ -97,7 +97,7 @@ def _inside(measure, rows, n_features):
     n = len(rows)
     if n == 1:
         return 0.0, rows, np.zeros(1)
-    core, step = np.empty(n), _block_rows(n)
+    core, step = np.empty(n), block_rows(n)
     for first in range(0, n, step):
         block = measure.block(rows[first : first + step], rows)
         _brute_force.all_points_core_distances(
@@ -119,7 +119,7 @@ def _between(measure, inner, core):
     """For each cluster the least mutual reachability of its inner nodes to another cluster's."""
     group = np.repeat(np.arange(len(inner)), [len(rows) for rows in inner]).astype(np.intp)
     rows, core = np.concatenate(inner), np.concatenate(core)
-    n, step = len(rows), _block_rows(len(rows))
+    n, step = len(rows), block_rows(len(rows))
     lightest = np.empty(n)
     for first in range(0, n, step):
         block = measure.block(rows[first : first + step], rows)
@@ -138,7 +138,3 @@ def _contrast(separation, sparseness):
     if separation > sparseness:
         return 1.0 - sparseness / separation
     return separation / sparseness - 1.0
-
-
-def _block_rows(n):
-    return max(1, min(2048, 2**22 // n))

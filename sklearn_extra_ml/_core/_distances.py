@@ -206,10 +206,6 @@ class Target:
         if metric.code is not None:
             self._tiles = _brute_force.pack_tiles(_float64(rows))
 
-    def block_rows(self, memory=2**25):
-        """Number of queries whose distances take about `memory` bytes (32 MiB)."""
-        return int(max(1, min(2048, memory // (8 * max(1, self.n_rows)))))
-
     def distances_from(self, queries):
         """Distances from `queries` (`embed`-ed) to the rows, (n_queries, n_rows) float64."""
         metric = self.metric
@@ -257,9 +253,14 @@ class Target:
 
     def blocks(self, queries):
         """Yield (first query, distances of a block of queries), each about 32 MiB."""
-        step = self.block_rows()
+        step = block_rows(self.n_rows)
         for start in range(0, queries.shape[0], step):
             yield start, self.distances_from(queries[start : start + step])
+
+
+def block_rows(n_rows):
+    """Number of queries whose distances to `n_rows` rows take about 32 MiB."""
+    return max(1, min(2048, 2**22 // max(1, n_rows)))
 
 
 def _float64(rows):

@@ -91,14 +91,14 @@ def _order(hashes):
     return order, True
 
 
-def row_hashes(X, *, seed=0, n_threads=1):
+def row_hashes(X, *, n_threads):
     """Return a 64-bit hash of each row's content, equal for equal rows of any two matrices.
 
     `X` is an array or a sparse matrix of float32 or float64. Unequal rows may have equal hashes.
     """
     if sparse.issparse(X):
         X = _canonical(X)
-    return _hashes(X, _keys(seed, X.shape[1]), n_threads)
+    return _hashes(X, _keys(0, X.shape[1]), n_threads)
 
 
 def _keys(seed, n_columns):

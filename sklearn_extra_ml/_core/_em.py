@@ -59,24 +59,24 @@ def run_em(problem, model, *, max_iter, tol, watch=None):
     tol : float, not negative
         In units of the objective. 0: until it rises no more.
     watch : callable or None
-        ``watch(i)`` before iteration i, ``watch(i, model)`` after it; a true answer to the latter
-        ends the run.
+        ``watch()`` before an iteration, ``watch(model)`` after it; a true answer to the latter ends
+        the run.
 
     Returns
     -------
     EMRun
     """
     history, converged, intervened = [], False, False
-    for i in range(max_iter):
+    for _ in range(max_iter):
         objective, statistics = problem.expect(model)
         history.append(float(objective))
         converged = not intervened and _settled(history, tol)
         if converged:
             break
         if watch is not None:
-            watch(i)
+            watch()
         model, intervened = problem.maximise(statistics, model)
-        if watch is not None and watch(i, model):
+        if watch is not None and watch(model):
             history.append(float(problem.evaluate(model)))
             break
     else:

@@ -50,15 +50,13 @@ Chan, Golub, LeVeque (1979), Updating formulae and a pairwise algorithm for comp
 variances.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
-from scipy.linalg.lapack import dtrtri
 
-from .._native import _gaussian_density as density_kernels
-from .._native import _gaussian_statistics as statistics_kernels
+from .._native import _gaussian_density as kernels
+from ._gaussian_factors import factorise, least_std
+from ._gaussian_statistics import Statistics, raw_statistics
 from ._threads import single_threaded_blas
 
 __all__ = [
@@ -66,181 +64,13 @@ __all__ = [
     "DiagonalGaussian",
     "FullGaussian",
     "SphericalGaussian",
-    "Statistics",
     "TiedDiagonalGaussian",
     "TiedGaussian",
     "affine_map",
-    "rounding_variance",
 ]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 EIGENVALUE_TOL = 1e-10  # of a correlation matrix; below it a direction counts as singular
-
-_NO_CODES = np.empty(0, np.int32)
-_NO_WEIGHTS = np.empty(0)
-_NO_SHARES = np.empty((0, 0))
-
-
-class Statistics(NamedTuple):
-    """What is known of K components after some rows, in float64; mergeable.
-
-    Attributes
-    ----------
-    weights : (K,), sum of the weights of each component's rows.
-    means : (K, d), weighted mean of them; zeros while the weight is 0.
-    scatter : sum of w (x - mean)(x - mean)', or of its diagonal, of its trace, over all components:
-        the shape says which, see the table at the head of this module.
-    """
-
-    weights: np.ndarray
-    means: np.ndarray
-    scatter: np.ndarray
-
-
-# ------------------------------------------------------------------------------------ accumulate
-
-
-def _n_ranges(n_rows, row_bytes, statistics_bytes):
-    """Ranges of rows with statistics of their own: by the shape alone, and of bounded memory."""
-    by_rows = n_rows // 4096
-    by_memory = max(0.03 * n_rows * row_bytes, min(3.2e7, 8 * statistics_bytes)) / statistics_bytes
-    return int(max(1, min(64, by_rows, by_memory)))
-
-
-def _check_assignment(X, assignment, n_components):
-    """Return codes (n,) and shares (n, K), one of them empty, and K."""
-    assignment = np.asarray(assignment)
-    if assignment.ndim == 1:
-        codes = np.ascontiguousarray(assignment, np.int32)
-        if n_components is None:
-            n_components = int(codes.max(initial=-1)) + 1
-        elif codes.max(initial=-1) >= n_components:
-            raise ValueError(f"code {codes.max()} of {n_components} components")
-        shares = _NO_SHARES
-    else:
-        codes, shares = _NO_CODES, np.ascontiguousarray(assignment, np.float64)
-        n_components = shares.shape[1]
-    if len(assignment) != len(X):
-        raise ValueError(f"{len(assignment)} assignments for {len(X)} rows")
-    return codes, shares, n_components
-
-
-def _run_kernel(X, assignment, n_components, sample_weight, pooled, full, n_threads):
-    """Return weights (K,), means (K, d) and scatter (K or 1, d * d) or (K, d)."""
-    codes, shares, n_components = _check_assignment(X, assignment, n_components)
-    n_rows, d = X.shape
-    size = d * d if full else d
-    n_scatter = 1 if pooled else n_components
-    n_ranges = _n_ranges(n_rows, d * X.itemsize, 8 * (n_scatter * size + n_components * (d + 1)))
-    weights = np.zeros((n_ranges, n_components))
-    means = np.zeros((n_ranges, n_components, d))
-    scatter = np.zeros((n_ranges, n_scatter, size))
-    if sample_weight is None:
-        sample_weight = _NO_WEIGHTS
-    work = 4 * (1 if shares.shape[0] == 0 else n_components) * size
-    statistics_kernels.accumulate(
-        X,
-        codes,
-        shares,
-        np.ascontiguousarray(sample_weight, np.float64),
-        pooled,
-        min(max(4096, 128 * n_components), 32768),
-        max(n_ranges * 2048, int(4e9 / work)),
-        weights,
-        means,
-        scatter,
-        full,
-        n_threads,
-    )
-    for r in range(1, n_ranges):
-        statistics_kernels.merge(
-            weights[0], means[0], scatter[0], weights[r], means[r], scatter[r], full
-        )
-    if full:
-        statistics_kernels.mirror(scatter[0], d)
-    # Copies: views would keep the other ranges alive.
-    return weights[0].copy(), means[0].copy(), scatter[0].copy()
-
-
-def _positive(weights):
-    """The weights, 1 where they are 0: divisors of scatter that is 0 as well."""
-    return np.where(weights > 0, weights, 1.0)
-
-
-# ------------------------------------------------------------------------------------- factorise
-
-
-class _Factors(NamedTuple):
-    """z = (x - mean) W whitens, for each of K covariances.
-
-    whiten: W' in row order, (K, d, d); log_dets: log |C| on the directions kept; ranks: how many
-    those are; triangular: every W is upper triangular.
-    """
-
-    whiten: np.ndarray
-    log_dets: np.ndarray
-    ranks: np.ndarray
-    triangular: bool
-
-
-def _factorise(covariances, floor_std, tol, singular):
-    """Factorise covariances (K, d, d); `floor_std` (d,) stands in for deviations of 0."""
-    K, d = covariances.shape[:2]
-    std = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
-    if (std >= floor_std).all():
-        correlations = covariances / std[:, :, None] / std[:, None, :]
-        try:
-            chol = np.linalg.cholesky(correlations)
-        except np.linalg.LinAlgError:
-            chol = None
-        if chol is not None:
-            inverse = np.array([dtrtri(c, lower=1)[0] for c in chol])
-            if (np.sum(inverse**2, axis=(1, 2)) * tol < 1.0).all():  # eigenvalues are above tol
-                pivots = np.diagonal(chol, axis1=1, axis2=2)
-                log_dets = 2.0 * (np.log(pivots) + np.log(std)).sum(axis=1)
-                whiten = np.ascontiguousarray(inverse / std[:, None, :])
-                return _Factors(whiten, log_dets, np.full(K, d), True)
-    each = [_factorise_by_eigenvalues(C, floor_std, tol, singular) for C in covariances]
-    whiten, log_dets, ranks = (np.ascontiguousarray(part) for part in zip(*each, strict=True))
-    return _Factors(whiten, log_dets, ranks, False)
-
-
-def _factorise_by_eigenvalues(covariance, floor_std, tol, singular):
-    """The same for one covariance matrix that may be singular."""
-    d = len(covariance)
-    scale = np.maximum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), floor_std)
-    correlation = covariance / scale[:, None] / scale
-    values, vectors = eigh(correlation, check_finite=False)
-    kept = values > tol
-    if singular == "floor":
-        values, kept = np.maximum(values, tol), np.ones(d, bool)
-    whiten = np.zeros((d, d))
-    whiten[: kept.sum()] = vectors[:, kept].T / np.sqrt(values[kept])[:, None]
-    log_det = np.log(values[kept]).sum() + _log_volume(vectors[:, kept], scale)
-    return whiten / scale, float(log_det), int(kept.sum())
-
-
-def _log_volume(basis, scale):
-    """log det of D B in its own span: what scaling the axes back does to volume there."""
-    if basis.shape[1] == len(basis):
-        return 2.0 * np.log(scale).sum()
-    r = np.linalg.qr(basis * scale[:, None], mode="r")
-    return 2.0 * np.log(np.abs(np.diag(r))).sum()
-
-
-def rounding_variance(means):
-    """Variance, (..., d), that a constant column may show: its mean is a rounded sum of 256 rows."""
-    return (256.0 * np.finfo(np.float64).eps * means) ** 2
-
-
-def _floor_std(variances, means, tol):
-    """Smallest standard deviation that counts, (d,), for variances (..., d) and means (K, d)."""
-    largest = variances.reshape(-1, variances.shape[-1]).max(axis=0)
-    rounding = rounding_variance(means).max(axis=0)
-    largest = np.where(largest > rounding, largest, 0.0)
-    overall = largest.max(initial=0.0)
-    largest = np.where(largest > 0, largest, overall if overall > 0 else 1.0)
-    return np.sqrt(np.maximum(largest * tol, rounding))
 
 
 def _as_rows(X):
@@ -255,7 +85,7 @@ def affine_map(X, center, matrix, shift=None, *, n_threads=1):
     shift = np.zeros(matrix.shape[1]) if shift is None else np.ascontiguousarray(shift)
     if out.size:
         with single_threaded_blas():
-            density_kernels.affine_map(
+            kernels.affine_map(
                 X,
                 np.ascontiguousarray(center, np.float64),
                 np.ascontiguousarray(matrix.T, np.float64),
@@ -266,7 +96,9 @@ def affine_map(X, center, matrix, shift=None, *, n_threads=1):
     return out
 
 
-# --------------------------------------------------------------------------------------- classes
+def _positive(weights):
+    """The weights, 1 where they are 0: divisors of scatter that is 0 as well."""
+    return np.where(weights > 0, weights, 1.0)
 
 
 class _Gaussian:
@@ -321,7 +153,7 @@ class _Gaussian:
         """
         X = _as_rows(X)
         with single_threaded_blas():
-            weights, means, scatter = _run_kernel(
+            weights, means, scatter = raw_statistics(
                 X, assignment, n_components, sample_weight, cls._pooled, cls._full, n_threads
             )
         return Statistics(weights, means, cls._reduce(scatter, X.shape[1]))
@@ -349,8 +181,7 @@ class _Gaussian:
         return Statistics(weights, means, first.scatter + second.scatter + between)
 
     @classmethod
-    def maximise(cls, statistics, *, reg_covar=0.0, fallback=None, tol=EIGENVALUE_TOL,
-                 singular="floor"):  # fmt: skip
+    def maximise(cls, statistics, *, reg_covar=0.0, fallback=None):
         """Return the Gaussian of highest likelihood.
 
         Parameters
@@ -361,7 +192,6 @@ class _Gaussian:
         fallback : Gaussian of the same kind, default=None
             Whose mean and covariance a component without weight takes. None: the mean and the
             covariance over all components.
-        tol, singular : see the class.
 
         Raises
         ------
@@ -380,7 +210,7 @@ class _Gaussian:
                 means[empty] = statistics.weights @ statistics.means / total
             cls._fill(covariances, empty, statistics, total, fallback)
         cls._regularise(covariances, reg_covar)
-        return cls(means, covariances, tol=tol, singular=singular)
+        return cls(means, covariances)
 
     # -- densities
 
@@ -481,13 +311,13 @@ class FullGaussian(_DenseGaussian):
 
     def _factorise(self, tol, singular):
         diagonals = np.diagonal(self.covariances, axis1=1, axis2=2)
-        floor = _floor_std(np.maximum(diagonals, 0.0), self.means, tol)
-        self._whiten, self.log_dets, self.ranks, self._triangular = _factorise(
+        floor = least_std(np.maximum(diagonals, 0.0), self.means, tol)
+        self._whiten, self.log_dets, self.ranks, self._triangular = factorise(
             self.covariances, floor, tol, singular
         )
 
     def _run_distances(self, X, scale, shift, out, n_threads):
-        density_kernels.distances_full(
+        kernels.distances_full(
             X, self.means, self._whiten, self._triangular, scale, shift, out, n_threads
         )
 
@@ -497,10 +327,6 @@ class FullGaussian(_DenseGaussian):
     def _n_covariance_parameters(self):
         K, d = self.means.shape
         return K * d * (d + 1) // 2
-
-    def dense_covariances(self):
-        """Covariance matrices, (K, d, d)."""
-        return self.covariances.copy()
 
 
 class TiedGaussian(_DenseGaussian):
@@ -527,8 +353,8 @@ class TiedGaussian(_DenseGaussian):
         """Nothing to fill: the matrix is everyone's."""
 
     def _factorise(self, tol, singular):
-        floor = _floor_std(np.maximum(np.diag(self.covariances), 0.0), self.means, tol)
-        factors = _factorise(self.covariances[None], floor, tol, singular)
+        floor = least_std(np.maximum(np.diag(self.covariances), 0.0), self.means, tol)
+        factors = factorise(self.covariances[None], floor, tol, singular)
         K = len(self.means)
         self._whiten, self._triangular = factors.whiten[0], factors.triangular
         self._center = self.means.mean(axis=0)
@@ -536,7 +362,7 @@ class TiedGaussian(_DenseGaussian):
         self.log_dets, self.ranks = np.repeat(factors.log_dets, K), np.repeat(factors.ranks, K)
 
     def _run_distances(self, X, scale, shift, out, n_threads):
-        density_kernels.distances_tied(
+        kernels.distances_tied(
             X,
             self._center,
             self._whiten,
@@ -564,13 +390,9 @@ class TiedGaussian(_DenseGaussian):
         white = (self.means - center) @ self._whiten.T
         return self._whiten.T @ white.T, -0.5 * (white**2).sum(axis=1)
 
-    def dense_covariances(self):
-        """Covariance matrices, (K, d, d)."""
-        return np.repeat(self.covariances[None], len(self.means), axis=0)
-
 
 class _AxisGaussian(_Gaussian):
-    """Covariances without correlations; `_variances` are they, spread out to (K, d)."""
+    """Covariances without correlations; `_spread` gives the variances, (K, d)."""
 
     def precision_traces(self):
         """Trace of the inverse of each covariance, as the density has it: (K,)."""
@@ -582,7 +404,7 @@ class _AxisGaussian(_Gaussian):
 
     def _factorise(self, tol, singular):
         variances = self._spread()
-        floor = _floor_std(np.maximum(variances, 0.0), self.means, tol) ** 2
+        floor = least_std(np.maximum(variances, 0.0), self.means, tol) ** 2
         kept = variances > floor
         if singular == "floor":
             variances, kept = np.maximum(variances, floor), np.ones_like(kept)
@@ -592,9 +414,7 @@ class _AxisGaussian(_Gaussian):
         self.ranks = kept.sum(axis=1)
 
     def _run_distances(self, X, scale, shift, out, n_threads):
-        density_kernels.distances_diag(
-            X, self.means, self._precisions, scale, shift, out, n_threads
-        )
+        kernels.distances_diag(X, self.means, self._precisions, scale, shift, out, n_threads)
 
     def _color(self, noise, k):
         return noise * np.sqrt(np.maximum(self._spread()[k], 0.0))
@@ -602,10 +422,6 @@ class _AxisGaussian(_Gaussian):
     def variances(self):
         """Variances of each component along each axis, (K, d)."""
         return np.array(self._spread())
-
-    def dense_covariances(self):
-        """Covariance matrices, (K, d, d)."""
-        return self._spread()[:, :, None] * np.eye(self.means.shape[1])
 
     def _n_covariance_parameters(self):
         return self.covariances.size

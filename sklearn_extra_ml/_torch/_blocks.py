@@ -1,4 +1,4 @@
-"""Building blocks of the networks: initialisation, perceptrons, residual and convolutional blocks."""
+"""Building blocks of the networks: initialisation, perceptrons, convolutional blocks."""
 
 import math
 from itertools import pairwise
@@ -142,51 +142,6 @@ def mlp(sizes, activation, *, normalization=None, dropout=0.0):
         if dropout:
             layers.append(nn.Dropout(dropout))
     return nn.Sequential(*layers, linear(sizes[-2], sizes[-1]))
-
-
-class ResidualBlock(nn.Module):
-    """``h + W2 f(norm(h) * (1 + scale) + shift)``, its last layer zero at first.
-
-    At the start the block is the identity, so deep stacks train from the first step (Zhang et al.
-    2019). `shift` and `scale` of shape (n, width), both optional, are how embeddings of time and
-    context enter.
-    """
-
-    def __init__(self, width, activation="silu", *, normalization="layer", dropout=0.0):
-        super().__init__()
-        self.norm = nn.Sequential(*normalization_layer(normalization, width))
-        self.first = linear(width, width, activation)
-        self.activation = ACTIVATIONS[activation]()
-        self.dropout = nn.Dropout(dropout)
-        self.last = linear(width, width)
-        nn.init.zeros_(self.last.weight)
-
-    def forward(self, h, shift=None, scale=None):
-        inner = self.norm(h)
-        if scale is not None:
-            inner = inner * (1 + scale)
-        if shift is not None:
-            inner = inner + shift
-        inner = self.activation(self.first(inner))
-        return h + self.last(self.dropout(inner))
-
-
-class ResidualMLP(nn.Module):
-    """Linear in, `n_blocks` residual blocks of one width, normalised linear out."""
-
-    def __init__(self, n_in, n_out, width, n_blocks, activation="silu", **block):
-        super().__init__()
-        self.first = linear(n_in, width)
-        self.blocks = nn.ModuleList(
-            ResidualBlock(width, activation, **block) for _ in range(n_blocks)
-        )
-        self.last = nn.Sequential(nn.LayerNorm(width), linear(width, n_out))
-
-    def forward(self, x, shift=None, scale=None):
-        h = self.first(x)
-        for block in self.blocks:
-            h = block(h, shift, scale)
-        return self.last(h)
 
 
 class TiedDecoder(nn.Module):

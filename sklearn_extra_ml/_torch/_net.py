@@ -31,25 +31,23 @@ The net trains modules of a certain form, which is all that a new family has to 
 """
 
 import contextlib
-import copy
 import dis
 import math
 import time
 import warnings
 
-import skorch
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
-from ._batches import DeviceBatches, TensorData
 from ._flat import is_dense, lay_end_to_end
 from ._fused_update import FusedUpdate
 from ._graph import GraphedStep
-from ._plan import TrainingPlan, clone_tensors, load_optimizer, make_optimizer
-from ._random import forked_rng, random_states
+from ._plan import clone_tensors
+from ._random import forked_rng
+from ._stored_net import StorableNet
 
-# what only a running training needs
+# what `_prepare` makes for a training, and `_finish` drops
 _TRANSIENT = (
     *("_graph", "_loss", "_good", "_total", "_sums", "_autocast", "_trained", "_step"),
     *("_weights", "_averages", "_buffers", "_kept", "_parts", "_lowest", "_sampler_graphs"),
@@ -58,114 +56,10 @@ _MIN_STEPS_OF_A_GRAPH = 50  # a capture costs about as much as so many steps
 _VALIDATION_SEED = 0  # the same noise in every validation, so that losses can be compared
 
 
-class ModuleLoss(torch.nn.Module):
-    """The criterion of every `FastNet`: the module knows its own loss."""
+class FastNet(StorableNet):
+    """A net that trains its module by its plan; parameters and attributes as `StorableNet`."""
 
-    def forward(self, module, X, y):
-        return module.batch_loss(X, y)
-
-
-class FastNet(skorch.NeuralNet):
-    """skorch net that trains a module with `batch_loss` by a `TrainingPlan`.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The module, initialised; it is trained in place.
-
-    plan : TrainingPlan
-        How to train.
-
-    device : torch.device or str
-        Where.
-
-    **kwargs : dict
-        As `skorch.NeuralNet`.
-
-    Attributes
-    ----------
-    module_, optimizer_, history, callbacks_
-        As in skorch. A row of the history has ``epoch``, ``train_loss``, ``valid_loss`` (with
-        validation data), ``lr``, ``dur`` in seconds, ``train_batch_count``, and ``..._loss_best``.
-
-    averaged_module_ : torch.nn.Module or None
-        The module with exponentially averaged weights (`ema_decay`).
-
-    n_steps_ : int
-        Gradient steps taken.
-
-    stop_reason_ : str
-        "max_iter", "early_stopping", "diverged", "callback" or, where `KeyboardInterrupt` went on to
-        the caller, "interrupted".
-
-    best_ : dict or None
-        Weights, averages, loss and epoch of the best validation loss.
-
-    random_states_ : dict of tensors
-        States of torch's generators at the end of the training, where `partial_fit` goes on.
-    """
-
-    def __init__(self, module, criterion=ModuleLoss, *, plan=None, **kwargs):
-        plan = TrainingPlan() if plan is None else plan
-        defaults = {
-            "lr": plan.learning_rate_init,
-            "batch_size": plan.batch_size,
-            "max_epochs": plan.n_epochs or 1,
-            "iterator_train": DeviceBatches,
-            "iterator_train__shuffle": True,
-            "iterator_valid": DeviceBatches,
-            "dataset": TensorData,
-            "train_split": None,
-            "use_caching": False,
-            "warm_start": True,
-            "verbose": 0,
-        }
-        super().__init__(module, criterion, **(defaults | kwargs))
-        self.plan = plan
-
-    # --- what skorch builds on initialize() ---
-
-    def get_default_callbacks(self):
-        return []
-
-    def initialize_module(self):
-        super().initialize_module()
-        self.module_.to(self.device).eval()
-        average = None
-        if self.plan.ema_decay is not None:
-            average = copy.deepcopy(self.module_).requires_grad_(False).eval()
-        # not through skorch's __setattr__, which would train it too
-        vars(self)["averaged_module_"] = average
-        return self
-
-    def initialize_optimizer(self, triggered_directly=None):
-        device = torch.device(self.device)
-        self.optimizer_ = make_optimizer(self.plan, self.module_, device, self._may_capture())
-        self.n_steps_, self.stop_reason_, self.best_ = 0, "max_iter", None
-        self.random_states_, self._waited = None, 0
-        return self
-
-    def initialized_instance(self, instance_or_cls, kwargs):
-        if instance_or_cls is self.module:
-            return self.module  # never built anew: it carries the weights
-        return super().initialized_instance(instance_or_cls, kwargs)
-
-    def _may_capture(self):
-        return torch.device(self.device).type == "cuda" and self.plan.cuda_graph is not False
-
-    @property
-    def inference_module(self):
-        """The module to predict with: the averaged one, if there is one."""
-        return self.module_ if self.averaged_module_ is None else self.averaged_module_
-
-    def get_dataset(self, X, y=None):
-        return X if isinstance(X, TensorData) else TensorData(X, y, self.device)
-
-    def infer(self, x, **fit_params):
-        return self.inference_module(torch.as_tensor(x, device=self.device), **fit_params)
-
-    def get_loss(self, y_pred, y_true, X=None, training=False):
-        return self.criterion_(self.module_ if training else self.inference_module, X, y_true)
+    _not_stored = ("_valid", "_observers", "_horizon", *_TRANSIENT)
 
     # --- the loop ---
 
@@ -309,8 +203,6 @@ class FastNet(skorch.NeuralNet):
     def _horizon_start(self):
         return len(self.history) - self.first_epoch_
 
-    first_epoch_ = 0  # epoch of the history at which the schedule started
-
     def _tell_progress(self):
         if hasattr(self.module_, "set_progress"):
             horizon = vars(self).get("_horizon")
@@ -450,9 +342,6 @@ class FastNet(skorch.NeuralNet):
             return True
         return False
 
-    def _modules_with_weights(self):
-        return [m for m in (self.module_, self.averaged_module_) if m is not None]
-
     def _keep_good(self):
         """Remember the weights of the last epoch whose loss was finite."""
         if vars(self).get("_good") is None:
@@ -496,105 +385,6 @@ class FastNet(skorch.NeuralNet):
     def _drop_transients(self):
         for name in _TRANSIENT:
             vars(self).pop(name, None)
-
-    # --- state ---
-
-    def training_state(self):
-        """Return everything that the rest of the training depends on, on the CPU."""
-        device = torch.device(self.device)
-        return {
-            "modules": [clone_tensors(m.state_dict(), "cpu") for m in self._modules_with_weights()],
-            "optimizer": clone_tensors(self.optimizer_.state_dict(), "cpu"),
-            "history": [dict(row) for row in self.history],
-            "random_states": clone_tensors(random_states(device), "cpu"),
-            "n_steps": self.n_steps_,
-            "waited": self._waited,
-            "best": clone_tensors(self.best_, "cpu"),
-            "stop_reason": self.stop_reason_,
-            "first_epoch": self.first_epoch_,
-        }
-
-    def load_training_state(self, state):
-        """Go back to what `training_state` returned; the net must have the same modules."""
-        for module, values in zip(self._modules_with_weights(), state["modules"], strict=True):
-            module.load_state_dict(values)
-        load_optimizer(self.optimizer_, state["optimizer"])
-        self.history = skorch.history.History(state["history"])
-        self.n_steps_, self._waited = state["n_steps"], state["waited"]
-        self.best_ = clone_tensors(state["best"], self.device)
-        self.stop_reason_, self.first_epoch_ = state["stop_reason"], state["first_epoch"]
-        self.random_states_ = state["random_states"]
-        return self
-
-    def load_weights(self, weights, averages, history):
-        """Set the weights and the history of a trained module; the optimiser stays new."""
-        self.module_.load_state_dict(weights)
-        if self.averaged_module_ is not None:
-            self.averaged_module_.load_state_dict(averages)
-        self.history = skorch.history.History(history)
-        return self
-
-    def replan(self, plan):
-        """Go on with another plan; the optimiser keeps its moments unless the solver changes."""
-        changed = plan.solver != self.plan.solver
-        self.plan, self.batch_size, self.best_, self._waited = plan, plan.batch_size, None, 0
-        self.first_epoch_ = len(self.history)
-        if self.averaged_module_ is None and plan.ema_decay is not None:
-            average = copy.deepcopy(self.module_).requires_grad_(False).eval()
-            vars(self)["averaged_module_"] = average
-        elif plan.ema_decay is None:
-            vars(self)["averaged_module_"] = None
-        state = self.optimizer_.state_dict()
-        device = torch.device(self.device)
-        with self._current_init_context("optimizer"):
-            self.optimizer_ = make_optimizer(plan, self.module_, device, self._may_capture())
-        if not changed:
-            state["param_groups"] = self.optimizer_.state_dict()["param_groups"]
-            load_optimizer(self.optimizer_, state)
-        return self
-
-    def move(self, device):
-        """Move weights and optimiser to another device."""
-        self.device = device = torch.device(device)
-        vars(self).pop("_sampler_graphs", None)
-        for module in self._modules_with_weights():
-            module.to(device)
-        state = clone_tensors(self.optimizer_.state_dict(), "cpu")
-        with self._current_init_context("optimizer"):
-            self.optimizer_ = make_optimizer(self.plan, self.module_, device, self._may_capture())
-        load_optimizer(self.optimizer_, state)
-        return self
-
-    def __getstate__(self):
-        """Return a state without anything that a GPU or a running training owns."""
-        state = vars(self).copy()
-        for name in ("optimizer_", "_valid", "_observers", "_horizon", *_TRANSIENT):
-            state.pop(name, None)
-        for name in ("module", "module_", "averaged_module_", "criterion_"):
-            if isinstance(state.get(name), torch.nn.Module):
-                state[name] = copy.deepcopy(state[name]).cpu()
-        if "module_" in state:
-            state["module"] = state["module_"]
-        for name in ("best_", "random_states_"):
-            state[name] = clone_tensors(state.get(name), "cpu")
-        if "optimizer_" in vars(self):
-            state["optimizer_state"] = clone_tensors(self.optimizer_.state_dict(), "cpu")
-        state["device"] = "cpu"
-        return state
-
-    def __setstate__(self, state):
-        optimizer = state.pop("optimizer_state", None)
-        vars(self).update(state)
-        if optimizer is not None:
-            vars(self)["optimizer_"] = make_optimizer(
-                self.plan, self.module_, torch.device("cpu"), False
-            )
-            load_optimizer(self.optimizer_, optimizer)
-
-    def __deepcopy__(self, memo):
-        new = type(self).__new__(type(self))
-        new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        return new.move(self.device) if str(self.device) != "cpu" else new
 
 
 def _is_raised_by_code(error):

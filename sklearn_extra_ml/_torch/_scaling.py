@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._state import storable
+from ._storage import storable
 
 
 @storable

@@ -21,14 +21,14 @@ from numbers import Integral
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from scipy.special import ndtri
 
+from .._core._categories import in_order, is_missing, missing_as_none
 from .._core._validation import bad_value
-from ._state import storable
+from ._normal_scores import NormalScores, piles_up
+from ._storage import storable
 
-SCALINGS = ("column", "global", "quantile")
-_MAX_KNOTS = 64
-_ROWS_PER_KNOT = 8
+_MAX_DECIMALS = 6
+_CLEAR = 0.01  # rounding error, in units of the last decimal, up to which decimals are believed
 
 
 @storable
@@ -37,10 +37,10 @@ class TableEncoder:
 
     Parameters
     ----------
-    scaling : {"column", "global", "quantile"} or False, default="column"
+    scaling : {"column", "global", "quantile", "auto"} or False, default="column"
         Numbers: centre and scale each column; centre columns and divide by one scale; map each
-        column's quantiles to a normal distribution (piecewise linear between at most 64 quantiles,
-        one for every 8 rows); or leave them as they are.
+        column's quantiles to a normal distribution (`NormalScores`); or leave them as they are.
+        "auto": "quantile" for columns that pile up at one value, "column" for the others.
 
     categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
         Columns that hold categories. From the dtype: strings, objects, booleans and categories of
@@ -73,6 +73,12 @@ class TableEncoder:
     categorical : list of dict
         For each column of categories its ``position``, ``levels`` (None: missing), ``codes`` of
         shape (n_levels, n_dimensions) and ``columns`` (start, stop) in the matrix.
+
+    decimals : ndarray of int
+        For each numeric column the fewest decimals that write all its values; -1: more than 6.
+
+    scores : list of NormalScores or None
+        For each numeric column.
 
     frame : dict or None
         Backend, names and dtypes of the frame; None for arrays.
@@ -126,7 +132,8 @@ class TableEncoder:
         empty = np.isnan(values).all(axis=0)
         filled = np.where(empty, 0.0, values)  # a column that is missing throughout
         self.lowest, self.highest = np.nanmin(filled, axis=0), np.nanmax(filled, axis=0)
-        self.whole = (np.isnan(filled) | (filled == np.round(filled))).all(axis=0)
+        present = [column[~np.isnan(column)] for column in filled.T]
+        self.decimals = np.array([_decimals(column) for column in present], dtype=np.intp)
         middle = self.lowest / 2 + self.highest / 2
         mean = middle + np.nanmean(filled - middle, axis=0)
         std = np.nanstd(filled - middle, axis=0)
@@ -134,19 +141,20 @@ class TableEncoder:
         kept = varies | np.isnan(values).any(axis=0) & ~empty
         self.kept = np.flatnonzero(kept | self.complete)
         self.center, self.scale = mean, np.where(varies, std, 1.0)
-        self.knots = None
         if self.scaling == "global":
             var = np.where(varies, std**2, 0.0)[varies | self.complete]
             self.scale = np.full_like(std, np.sqrt(np.mean(var)) if varies.any() else 1.0)
         elif self.scaling is False:
             self.center, self.scale = np.zeros_like(mean), np.ones_like(std)
-        elif self.scaling == "quantile":
-            self.knots = [
-                _normal_knots(values[:, j][~np.isnan(values[:, j])], self.scale[j])
-                if varies[j]
-                else None
-                for j in range(values.shape[1])
-            ]
+        self.scores = [
+            NormalScores(1 / self.scale[j], rounded=bool(self.decimals[j] >= 0)).fit(column)
+            if varies[j] and self._wants_scores(column)
+            else None
+            for j, column in enumerate(present)
+        ]
+
+    def _wants_scores(self, column):
+        return self.scaling == "quantile" or (self.scaling == "auto" and piles_up(column))
 
     # --- there ---------------------------------------------------------------------------------------
 
@@ -239,8 +247,8 @@ class TableEncoder:
     def _scale(self, values):
         out = (values - self.center[self.kept]) / self.scale[self.kept]
         for j, column in enumerate(self.kept):
-            if self.knots is not None and self.knots[column] is not None:
-                out[:, j] = _interpolate(values[:, j], *self.knots[column])
+            if self.scores[column] is not None:
+                out[:, j] = self.scores[column].encode(values[:, j])
         return out
 
     def log_jacobian(self, X):
@@ -250,18 +258,17 @@ class TableEncoder:
         """
         names, columns, _ = _open_table(X)
         total = np.full(len(columns[0]), -np.log(self.scale[self.kept]).sum())
-        if self.knots is not None:
-            values = _numbers(columns, self.numeric, names)[:, self.kept]
-            for j, column in enumerate(self.kept):
-                if self.knots[column] is not None:
-                    slope = _slope(values[:, j], *self.knots[column])
-                    total += np.log(slope * self.scale[column])
+        values = _numbers(columns, self.numeric, names)[:, self.kept]
+        for j, column in enumerate(self.kept):
+            if self.scores[column] is not None:
+                slopes = self.scores[column].slopes(values[:, j])
+                total += np.log(slopes * self.scale[column])
         return total
 
     # --- and back ------------------------------------------------------------------------------------
 
     def inverse_transform(
-        self, Z, *, clip=False, whole=False, missing=True, given=None, index=None
+        self, Z, *, clip=False, rounded=False, missing=True, given=None, index=None
     ):
         """Return the table of a matrix: an array for arrays, else a frame like the fitted one.
 
@@ -270,8 +277,8 @@ class TableEncoder:
         Z : ndarray of shape (n, n_encoded)
         clip : bool
             Keep numbers within the range that was fitted.
-        whole : bool
-            Round the numbers of columns that held whole numbers only.
+        rounded : bool
+            Round numbers to the decimals that their column had.
         missing : bool
             Whether entries may be missing, where indicators say so.
         given : dict, default=None
@@ -287,13 +294,12 @@ class TableEncoder:
         values[:, constant] = self.lowest[constant]
         values[:, self.kept] = Z[:, :n] * self.scale[self.kept] + self.center[self.kept]
         for j, column in enumerate(self.kept):
-            if self.knots is not None and self.knots[column] is not None:
-                x, z, slope = self.knots[column]
-                values[:, column] = _interpolate(Z[:, j], z, x, 1 / slope)
+            if self.scores[column] is not None:
+                values[:, column] = self.scores[column].decode(Z[:, j])
         if clip:
             np.clip(values, self.lowest, self.highest, out=values)
-        if whole:
-            values[:, self.whole] = np.round(values[:, self.whole])
+        for column in np.flatnonzero(self.decimals >= 0) if rounded else ():
+            values[:, column] = np.round(values[:, column], self.decimals[column])
         if missing:
             gaps = Z[:, n : n + len(self.gappy)] * self.gap_scale + self.gap_mean > 0.5
             rows, which = np.nonzero(gaps)
@@ -302,7 +308,7 @@ class TableEncoder:
         for column in self.categorical:
             columns[column["position"]] = _decode(Z, column, missing)
         for position, known in (given or {}).items():
-            gaps = np.array([_is_missing(value) for value in known], dtype=bool)
+            gaps = np.array([is_missing(value) for value in known], dtype=bool)
             column = columns[position].astype(known.dtype if known.dtype == object else np.float64)
             columns[position] = np.where(gaps, column, known)
         ordered = [columns[i] for i in range(self.n_features_in)]
@@ -319,17 +325,6 @@ class TableEncoder:
             i: _numbers(columns, [i], self._names())[:, 0] if i in numeric else _plain(column)
             for i, column in enumerate(columns)
         }
-
-    def feature_names_out(self, names):
-        """Return a name for each column of the matrix, given those of the table."""
-        if not len(self.kept) and not self.categorical:
-            return ["none"]
-        kept = [names[i] for i in self.numeric[self.kept]]
-        out = kept + [f"{kept[j]}_missing" for j in self.gappy]
-        for column in self.categorical:
-            start, stop = column["columns"]
-            out += [f"{names[column['position']]}_{i}" for i in range(stop - start)]
-        return out
 
 
 # --- opening and building tables -----------------------------------------------------------------
@@ -444,33 +439,18 @@ def _numbers(columns, positions, names):
     return out
 
 
-def _normal_knots(values, scale):
-    """Return knots x, their normal scores z and the slope beyond the ends.
-
-    Values that occur often take one knot, at the middle of their ranks.
-    """
-    n_knots = int(np.clip(len(values) // _ROWS_PER_KNOT, 4, _MAX_KNOTS))
-    x = np.unique(np.quantile(values, np.linspace(0, 1, n_knots)))
-    x = x[np.append(True, np.diff(x) > 1e-9 * (x[-1] - x[0]))]
-    below = np.searchsorted(np.sort(values), x, side="left")
-    upto = np.searchsorted(np.sort(values), x, side="right")
-    rank = np.clip((below + upto) / 2, 0.5, len(values) - 0.5) / len(values)
-    z = ndtri(rank)
-    keep = np.append(True, np.diff(z) > 1e-9)
-    return x[keep], z[keep], 1.0 / scale
-
-
-def _interpolate(values, x, z, slope):
-    """Map `values` by the polygon through (x, z), straight with `slope` beyond its ends."""
-    out = np.interp(values, x, z)
-    out = np.where(values < x[0], z[0] + slope * (values - x[0]), out)
-    return np.where(values > x[-1], z[-1] + slope * (values - x[-1]), out)
-
-
-def _slope(values, x, z, slope):
-    """Return the derivative of `_interpolate`."""
-    slopes = np.concatenate(([slope], np.diff(z) / np.diff(x), [slope]))
-    return slopes[np.searchsorted(x, values, side="right")]
+def _decimals(values):
+    """Return the fewest decimals that write all values exactly, -1 if they need more than 6."""
+    single = (values == values.astype(np.float32)).all()
+    precision = np.finfo(np.float32 if single else np.float64).eps
+    for decimals in range(_MAX_DECIMALS + 1):
+        scaled = values * 10.0**decimals
+        error = precision * np.abs(scaled) if decimals else np.zeros_like(scaled)
+        if error.max(initial=0.0) > _CLEAR:  # any number would do
+            break
+        if (np.abs(scaled - np.round(scaled)) <= error).all():
+            return decimals
+    return -1
 
 
 # --- categories ----------------------------------------------------------------------------------
@@ -515,28 +495,14 @@ def _plain(column):
         column = column.to_native().tolist() if column.dtype == nw.Object else column.to_list()
     else:
         column = column.tolist() if isinstance(column, np.ndarray) else list(column)
-    out = np.empty(len(column), dtype=object)
-    out[:] = [None if _is_missing(value) else value for value in column]
-    return out
-
-
-def _is_missing(value):
-    if value is None:
-        return True
-    different = value != value  # NaN; pandas' NA answers NA
-    return different is not False and different is not np.False_
+    return missing_as_none(column)
 
 
 def _levels(column):
     """Return the levels that occur, sorted, None (missing) last, and each row's level number."""
     values = _plain(column)
     seen = set(values.tolist())
-    levels = seen - {None}
-    try:
-        levels = sorted(levels)
-    except TypeError:
-        levels = sorted(levels, key=lambda level: (type(level).__name__, str(level)))
-    levels += [None] if None in seen else []
+    levels = in_order(seen - {None}) + ([None] if None in seen else [])
     number = {level: i for i, level in enumerate(levels)}
     return levels, np.array([number[value] for value in values], dtype=np.intp)
 

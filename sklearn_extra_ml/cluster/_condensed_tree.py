@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .._core._distances import lexicographic_order
+from .._core._networkx import import_networkx
 from .._native import _condense, _linkage
-from ._records import import_networkx
 
 # Rows closer than this count as equal: density 1 / distance then stays finite, and so does its sum
 # over any number of rows. Real data are far from it.

@@ -187,10 +187,11 @@ class HDBSCAN(
         The cluster of `condensed_tree_` behind each label.
 
     n_features_in_ : int
-        Number of features seen during fit.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where they are all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------
@@ -351,7 +352,7 @@ class HDBSCAN(
                 self._place_idle_rows(X, rows, weights)
                 self._find_clusters(condense if kept is None else kept.condense)
         if self.store_centers is not None:
-            self._store_centers(X, rows)
+            self._store_centers(X)
         return self
 
     def transform(self, X):
@@ -524,7 +525,7 @@ class HDBSCAN(
             )
         return tree
 
-    def _store_centers(self, X, rows):
+    def _store_centers(self, X):
         """Set `centroids_` and `medoids_`; members in lexicographic order fix every sum."""
         n_clusters = len(self.selected_clusters_)
         centroids, medoids = (np.empty((n_clusters, X.shape[1])) for _ in range(2))

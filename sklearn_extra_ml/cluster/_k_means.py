@@ -29,14 +29,8 @@ from .._core._validation import (
 )
 from .._native._k_means_update import same_clustering
 from ._k_means_plusplus import check_n_clusters, n_threads_for
-from ._k_means_run import KMeansRun, run_k_means
-from ._k_means_steps import (
-    ClusterSums,
-    distances_to_centers,
-    label_rows,
-    move_rows,
-    total_inertia,
-)
+from ._k_means_run import add_batch, run_k_means
+from ._k_means_steps import distances_to_centers, label_rows, total_inertia
 from ._k_means_watch import Watch, fitted_centers
 
 __all__ = ["KMeans"]
@@ -127,11 +121,11 @@ class KMeans(
         Iterations of the best run, plus the calls of `partial_fit` since.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------
@@ -239,35 +233,13 @@ class KMeans(
         X, sample_weight = self._validate(X, sample_weight, reset=True)
         rows, mean_variance = self._prepare(X, sample_weight)
         n_init, algorithm = self._choose()
-        rng = check_random_state(self.random_state)
-
         context = None
         if has_callbacks(self):
             context = self._init_callback_context(max_subtasks=n_init)
             context.call_on_fit_task_begin(estimator=self, X=X, metadata=None)
-        best = None
-        for _ in range(n_init):
-            centers = self._initial_centers(X, rows, sample_weight, rng)
-            watch = None if context is None else Watch(self, context, X, rows.offset)
-            run = run_k_means(
-                rows,
-                sample_weight,
-                centers,
-                algorithm=algorithm,
-                max_iter=self.max_iter,
-                tol=self.tol * mean_variance,
-                n_threads=n_threads_for(X.shape, self.n_clusters),
-                verbose=self.verbose,
-                watch=watch,
-            )
-            # A lower inertia with the same clusters is rounding.
-            if best is None or (
-                run.inertia < best.inertia
-                and not same_clustering(run.labels, best.labels, self.n_clusters)
-            ):
-                best = run
-            if watch is not None and watch.close(run):
-                break
+
+        tol = self.tol * mean_variance
+        best = self._best_run(X, rows, sample_weight, n_init, algorithm, tol, context)
 
         n_found = np.count_nonzero(np.bincount(best.labels, minlength=self.n_clusters))
         if n_found < self.n_clusters:
@@ -285,6 +257,34 @@ class KMeans(
                 reconstruction_attributes=lambda: fitted_centers(rows.offset, best.means, X.dtype),
             )
         return self
+
+    def _best_run(self, X, rows, sample_weight, n_init, algorithm, tol, context):
+        """Return the run of least inertia; callbacks of a `context` may end them early."""
+        rng = check_random_state(self.random_state)
+        best = None
+        for _ in range(n_init):
+            centers = self._initial_centers(X, rows, sample_weight, rng)
+            watch = None if context is None else Watch(self, context, X, rows.offset)
+            run = run_k_means(
+                rows,
+                sample_weight,
+                centers,
+                algorithm=algorithm,
+                max_iter=self.max_iter,
+                tol=tol,
+                n_threads=n_threads_for(X.shape, self.n_clusters),
+                verbose=self.verbose,
+                watch=watch,
+            )
+            # A lower inertia with the same clusters is rounding.
+            if best is None or (
+                run.inertia < best.inertia
+                and not same_clustering(run.labels, best.labels, self.n_clusters)
+            ):
+                best = run
+            if watch is not None and watch.close(run):
+                break
+        return best
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -331,25 +331,17 @@ class KMeans(
             # Sparse rows are not centred, so their means are not either.
             shift = self._offset.astype(np.float64) if sp.issparse(X) else 0.0
             means, weights, n_iter = self._means + shift, self._weights, self.n_iter_
-        n_threads = n_threads_for(X.shape, centers.shape[0])
-
-        # Means times weights are the raw sums; the batch is added to them.
-        labels = np.empty(rows.shape[0], np.int32)
-        label_rows(rows, centers, labels, n_threads)
-        clusters = ClusterSums.zeros(*centers.shape)
-        move_rows(rows, sample_weight, labels, np.full_like(labels, -1), clusters, n_threads)
-        added = clusters.weights.sum(axis=0)
-        moved = added > 0
-        step = clusters.sums.sum(axis=0)[moved] - means[moved] * added[moved, None]
-        means[moved] += step / (weights + added)[moved, None]
-
-        centers = means.astype(rows.dtype)
-        label_rows(rows, centers, labels, n_threads)
-        inertia = total_inertia(rows, sample_weight, centers, labels, n_threads)
-        means -= shift
+        run = add_batch(
+            rows,
+            sample_weight,
+            centers,
+            means,
+            weights,
+            n_iter=n_iter,
+            n_threads=n_threads_for(X.shape, centers.shape[0]),
+        )
         offset = rows.offset if first else self._offset
-        run = KMeansRun(labels, inertia, centers, n_iter + 1, means, weights + added)
-        self._store(offset, run)
+        self._store(offset, run._replace(means=run.means - shift))
         return self
 
     def _validate(self, X, sample_weight, *, reset):

@@ -1,4 +1,7 @@
-"""One run of k-means: assign, average, until nothing changes. The same loop for both algorithms."""
+"""One run of k-means: assign, average, until nothing changes. The same loop for both algorithms.
+
+And one step of it for rows that come in batches.
+"""
 
 from typing import NamedTuple
 
@@ -9,13 +12,14 @@ from ._elkan import ElkanAssignment
 from ._k_means_steps import (
     ClusterSums,
     distinct_centers,
+    label_rows,
     move_rows,
     relocate_empty,
     total_inertia,
 )
 from ._lloyd import LloydAssignment
 
-__all__ = ["KMeansRun", "run_k_means"]
+__all__ = ["KMeansRun", "add_batch", "run_k_means"]
 
 ASSIGNMENTS = {"lloyd": LloydAssignment, "elkan": ElkanAssignment}
 
@@ -52,8 +56,8 @@ def run_k_means(
     max_iter, tol : stop after so many iterations, or once the squared shifts of the centres sum
         to at most `tol`
     watch : callable or None
-        ``watch(i)`` before iteration i, then ``watch(i, centers)`` after it; a true answer to the
-        latter ends the run.
+        ``watch()`` before an iteration, ``watch(centers)`` after it; a true answer to the latter
+        ends the run.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def run_k_means(
 
     for i in range(max_iter):
         if watch is not None:
-            watch(i)
+            watch()
         assignment.assign(centers, labels, old_labels, distinct)
         n_changed = move_rows(rows, sample_weight, labels, old_labels, clusters, n_threads)
         placed = clusters
@@ -88,7 +92,7 @@ def run_k_means(
             distinct = distinct_centers(centers)
         else:
             distinct = distinct[:0]
-        stop = watch is not None and watch(i, centers)
+        stop = watch is not None and watch(centers)
         # Labels that did not change are the strict end; the tolerance may come first.
         settled = n_changed == 0
         sq_shift = float(np.dot(shift, shift))
@@ -107,3 +111,36 @@ def run_k_means(
     means[filled] = placed.sums.sum(axis=0)[filled] / weights[filled, None]
     inertia = total_inertia(rows, sample_weight, centers, labels, n_threads)
     return KMeansRun(labels, inertia, centers, i + 1, means, weights)
+
+
+def add_batch(rows, sample_weight, centers, means, weights, *, n_iter, n_threads):
+    """Add a batch of rows to the clusters, whose centres move to the means of all their rows.
+
+    Parameters
+    ----------
+    rows : DenseRows or SparseRows
+    sample_weight : (n_rows,) array of the rows' dtype, or None
+    centers : (n_clusters, n_features), centred, which label the batch
+    means, weights : the centres in double precision and the weights that they are means of so far
+    n_iter : batches so far
+
+    Returns
+    -------
+    KMeansRun
+        Of the batch, labelled by the new centres.
+    """
+    # Means times weights are the raw sums; the batch is added to them.
+    labels = np.empty(rows.shape[0], np.int32)
+    label_rows(rows, centers, labels, n_threads)
+    clusters = ClusterSums.zeros(*centers.shape)
+    move_rows(rows, sample_weight, labels, np.full_like(labels, -1), clusters, n_threads)
+    added = clusters.weights.sum(axis=0)
+    moved = added > 0
+    means = means.copy()
+    step = clusters.sums.sum(axis=0)[moved] - means[moved] * added[moved, None]
+    means[moved] += step / (weights + added)[moved, None]
+
+    centers = means.astype(rows.dtype)
+    label_rows(rows, centers, labels, n_threads)
+    inertia = total_inertia(rows, sample_weight, centers, labels, n_threads)
+    return KMeansRun(labels, inertia, centers, n_iter + 1, means, weights + added)

@@ -30,8 +30,8 @@ class Watch:
         self.run.call_on_fit_task_begin(estimator=estimator, X=X)
         self.iteration = None
 
-    def __call__(self, i, centers=None):
-        """Begin iteration i, or end it with these centres; true ends the run."""
+    def __call__(self, centers=None):
+        """Begin an iteration, or end it with these centres; true ends the run."""
         if centers is None:
             self.iteration = self.run.subcontext(task_name="iteration")
             self.iteration.call_on_fit_task_begin(estimator=self.estimator, X=self.X)

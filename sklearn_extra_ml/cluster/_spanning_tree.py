@@ -24,13 +24,13 @@ from .._core._all_pairs import (
     matrix_spanning_tree,
     weighted_matrix_core_distances,
 )
+from .._core._networkx import import_networkx
 from .._core._spatial import _SHORTEST_LISTS as SHORTEST_LISTS
 from .._core._spatial import SpatialIndex, distances_within, minimum_spanning_tree
 from .._core._spatial import _spanning_tree as tree_of_lists
 from .._native import _linkage
 from .._native._kd_tree import core_of_lists
 from ._hdbscan_input import check_distance_matrix, check_sparse_graph
-from ._records import import_networkx
 
 
 class MinimumSpanningTree(NamedTuple):

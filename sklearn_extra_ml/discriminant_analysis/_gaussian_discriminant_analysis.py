@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from .._core._gaussian import COVARIANCES, affine_map
+from .._core._labels import find_labels, number_labels
 from .._core._threads import single_threaded_blas, threads_for_rows
 from .._core._validation import (
     Interval,
@@ -25,22 +26,19 @@ from .._core._validation import (
     check_sample_weight,
     fit_context,
 )
-from ._labels import encode_known_labels, encode_labels
-from ._leave_one_out import GRID, choose_regularization
-from ._regularization import (
-    clear_constant_columns,
-    fill_from_pooled,
-    fourth_moments,
-    merge_fourth_moments,
-    mix_with_pooled,
-    shrink_classes,
-    shrink_to_identity,
+from ._estimation import (
+    DENSE,
+    TIED,
+    class_densities,
+    discriminant_axes,
+    estimate_covariances,
+    summary_family,
 )
+from ._leave_one_out import GRID, choose_regularization
+from ._regularization import fourth_moments, merge_fourth_moments
 
 __all__ = ["GaussianDiscriminantAnalysis"]
 
-DENSE = ("full", "tied")
-TIED = ("tied", "tied_diag")
 PREDICT_ROWS = 32768  # rows whose scores are held at a time by predict
 
 
@@ -164,11 +162,11 @@ class GaussianDiscriminantAnalysis(
         Share of the variance between classes along each axis, of all axes.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------
@@ -277,7 +275,7 @@ class GaussianDiscriminantAnalysis(
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X, keep_dtype=True)
-        self.classes_, codes = encode_labels(y)
+        self.classes_, codes = number_labels(y)
 
         self._statistics, self._moments = self._summarize(X, codes, sample_weight)
         # Small matrices, and the same bits for any number of threads.
@@ -338,7 +336,7 @@ class GaussianDiscriminantAnalysis(
                     "classes", classes, "differs from that of the first call",
                     f"{self.classes_!r} or None", "Give all classes in the first call.",
                 )  # fmt: skip
-        codes = encode_known_labels(y, self.classes_)
+        codes = self._codes_of(y)
 
         added, moments = self._summarize(X, codes, sample_weight)
         if first:
@@ -380,11 +378,19 @@ class GaussianDiscriminantAnalysis(
                 "0.0 with `shrinkage`", "Choose one of the two.",
             )  # fmt: skip
 
+    def _codes_of(self, y):
+        """Return the number of each label among `classes_`."""
+        codes, unknown = find_labels(y, self.classes_)
+        if unknown.size:
+            raise ValueError(
+                f"`y` holds {unknown[:5].tolist()}, not among the classes "
+                f"{self.classes_[:20].tolist()}. Allowed: labels of the `classes` given to fit or to "
+                "the first partial_fit."
+            )
+        return codes
+
     def _family(self):
-        """The parametrisation whose statistics are kept: shrinkage needs them for each class."""
-        if self.shrinkage is None:
-            return COVARIANCES[self.covariance]
-        return COVARIANCES[self.covariance.removeprefix("tied_").replace("tied", "full")]
+        return summary_family(self.covariance, self.shrinkage)
 
     def _summarize(self, X, codes, sample_weight):
         """Return the raw statistics of the rows, and fourth moments where they are needed."""
@@ -461,8 +467,8 @@ class GaussianDiscriminantAnalysis(
         return priors / priors.sum()
 
     def _update(self):
-        """Read the statistics: priors, covariances, whitening, discriminant axes."""
-        weights = self._statistics.weights
+        """Read the statistics: priors, covariances, densities, discriminant axes."""
+        statistics, weights = self._statistics, self._statistics.weights
         if not weights.sum() > 0:
             raise ValueError("No row has a positive weight: there is nothing to fit.")
         self._kept_kind = self._family().kind
@@ -471,55 +477,36 @@ class GaussianDiscriminantAnalysis(
             self.priors_ = weights / weights.sum()
         else:
             self.priors_ = self._checked_priors()
-        self.means_ = self._statistics.means.copy()
-        self.covariances_ = self._estimate_covariances()
-        self._gaussian = self._factorised()
-        self.ranks_ = self._gaussian.ranks.copy()
-        self._warn_of_collinear_columns()
-        within = self._mean_gaussian()
-        if self.covariance in ("full", "diag") and (self.ranks_ < within.ranks[0]).any():
-            for k in np.flatnonzero(self.ranks_ < within.ranks[0]):
-                self.covariances_[k] = fill_from_pooled(
-                    self.covariances_[k], within.covariances, within.whitening(), self.tol**2
-                )
-            self._gaussian = self._factorised()
-        self._find_axes(within)
-
-    def _factorised(self):
-        return COVARIANCES[self.covariance](
-            self.means_, self.covariances_, tol=self.tol**2, singular="drop"
+        self.means_ = statistics.means.copy()
+        covariances, shares = estimate_covariances(
+            statistics,
+            self._moments,
+            self.priors_,
+            covariance=self.covariance,
+            shrinkage=self.shrinkage,
+            reg_lambda=self.reg_lambda_,
+            reg_gamma=self.reg_gamma_,
         )
-
-    def _mean_gaussian(self):
-        """The classes with the mean of their covariances, weighted by the priors."""
-        if self.covariance in TIED:
-            return self._gaussian
-        dense = self.covariance == "full"
-        priors = np.where(self.class_weight_sum_ > 0, self.priors_, 0.0)
-        variances = self.covariances_ if dense else self._gaussian.variances()
-        within = np.tensordot(priors / priors.sum(), variances, axes=1)
-        family = COVARIANCES["tied" if dense else "tied_diag"]
-        return family(self.means_, within, tol=self.tol**2, singular="drop")
-
-    def _estimate_covariances(self):
-        statistics, dense = self._statistics, self.covariance in DENSE
-        family = self._family()
-        covariances = family.estimate(statistics)
-        if family.kind != "spherical":
-            clear_constant_columns(covariances, statistics.means, dense)
         vars(self).pop("shrinkage_", None)
-        if self.shrinkage is not None:
-            covariances, self.shrinkage_ = shrink_classes(
-                covariances, statistics.weights, self.shrinkage, self._moments, dense
-            )
-        if family.kind != self.covariance:
-            priors = np.where(statistics.weights > 0, self.priors_, 0.0)
-            return np.tensordot(priors / priors.sum(), covariances, axes=1)
-        if self.covariance not in TIED:
-            covariances = mix_with_pooled(covariances, statistics.weights, self.reg_lambda_)
-        if self.reg_gamma_:
-            covariances = shrink_to_identity(covariances, self.reg_gamma_, dense)
-        return covariances
+        if shares is not None:
+            self.shrinkage_ = shares
+        self._gaussian, within, ranks = class_densities(
+            self.means_,
+            covariances,
+            weights,
+            self.priors_,
+            covariance=self.covariance,
+            tol=self.tol**2,
+        )
+        self.covariances_, self.ranks_ = self._gaussian.covariances, ranks.copy()
+        self._warn_of_collinear_columns()
+        self._n_features_out = self._count_axes()
+        self.xbar_, self.scalings_, self.explained_variance_ratio_ = discriminant_axes(
+            self.means_, self.priors_, within.whitening(), self._n_features_out
+        )
+        self._linear = None
+        if self.covariance in TIED:
+            self._linear = self._gaussian.linear_form(self.xbar_)
 
     def _warn_of_collinear_columns(self):
         n_features = self.means_.shape[1]
@@ -535,8 +522,7 @@ class GaussianDiscriminantAnalysis(
                 stacklevel=5,
             )
 
-    def _find_axes(self, within):
-        """Whiten by the mean covariance, then rotate to where the class means differ most."""
+    def _count_axes(self):
         largest = min(len(self.classes_) - 1, self.means_.shape[1])
         n_axes = largest if self.n_components is None else self.n_components
         if n_axes > largest:
@@ -546,19 +532,7 @@ class GaussianDiscriminantAnalysis(
                 f"({len(self.classes_)} class{'es' * (len(self.classes_) > 1)})",
                 f"None{f' or 1 to {largest}' * (largest > 0)}", "Lower it, or leave it None.",
             )  # fmt: skip
-        self.xbar_ = self.priors_ @ self.means_
-        whitening = within.whitening()  # (n_features, n_features), sparse without correlations
-        spread = np.sqrt(self.priors_)[:, None] * ((self.means_ - self.xbar_) @ whitening)
-        _, lengths, directions = np.linalg.svd(spread, full_matrices=False)
-        scalings = whitening @ directions[:n_axes].T
-        flip = np.take_along_axis(scalings, np.abs(scalings).argmax(axis=0)[None], axis=0)[0] < 0
-        self.scalings_ = np.where(flip, -scalings, scalings)
-        between = lengths**2
-        self.explained_variance_ratio_ = between[:n_axes] / max(between.sum(), 1e-300)
-        self._linear = None
-        if self.covariance in TIED:
-            self._linear = self._gaussian.linear_form(self.xbar_)
-        self._n_features_out = n_axes
+        return n_axes
 
     # ------------------------------------------------------------------------------ predicting
 
@@ -723,7 +697,7 @@ class GaussianDiscriminantAnalysis(
         check_is_fitted(self)
         rng = check_random_state(random_state)
         if y is not None:
-            codes = encode_known_labels(column_or_1d(y), self.classes_)
+            codes = self._codes_of(column_or_1d(y))
         elif isinstance(n_samples, Integral) and n_samples >= 1:
             codes = rng.choice(len(self.classes_), size=n_samples, p=self.priors_)
         else:

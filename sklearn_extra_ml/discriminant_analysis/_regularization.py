@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh
 
-from .._core._gaussian import rounding_variance
+from .._core._gaussian_factors import rounding_variance
 from .._core._threads import single_threaded_blas
 
 BLOCK = 1024

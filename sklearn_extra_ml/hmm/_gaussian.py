@@ -101,10 +101,10 @@ class GaussianHMM(BaseHMM):
         Whether it reached `tol`.
 
     n_features_in_ : int
-        Number of columns seen during `fit`, with that of the ids.
+        Number of features seen during `fit`. The column of ids is one.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of columns seen during `fit`. Defined only when `X` has feature names that are all
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
         strings.
 
     See Also

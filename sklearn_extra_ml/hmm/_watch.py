@@ -40,7 +40,7 @@ class Watch:
         self._begin(task)
         iteration = None
 
-        def hook(i, model=None):
+        def hook(model=None):
             nonlocal iteration
             if model is None:
                 iteration = task.subcontext(task_name="iteration")

@@ -40,6 +40,7 @@ from ._noise_scale import SCALE_ROWS, lowest_scale, noise_threshold
 _BLOCK = kernel.BLOCK
 _NOTHING = np.ones(0)
 _NO_MASKS = np.zeros((0, 1), dtype=np.uint8)
+_NONE = np.empty(0)
 _NO_CURVE = np.zeros(0, dtype=np.float32)
 _N_PILOT_TRIALS = 100
 _N_PILOT_MODELS = 3
@@ -473,13 +474,11 @@ class LinearEngine:
             else (self.weights[samples] * in_head).sum(1)
         )
         drops = np.minimum(drops.astype(np.float64), self.total_mass)
-        entropies, cores = np.empty(len(drawn)), np.empty(0)
-        arguments = (self.blocks, self.w, self.n, n_screen, self.t, self.squared)
-        measure = kernel.model_entropies
-        measure(*arguments, drawn, self.lowest, drops, self.n_threads, entropies, cores)
+        entropies = np.empty(len(drawn))
+        self._measure(drawn, drops, n_screen, self.n_threads, entropies=entropies)
         top = np.argsort(entropies, kind="stable")[:_N_PILOT_MODELS]
         cores, top_drops = np.empty(len(top)), drops[top]
-        measure(*arguments, drawn[top], self.lowest, top_drops, 1, np.empty(0), cores)
+        self._measure(drawn[top], top_drops, n_screen, 1, cores=cores)
         masks = self.starts() if deterministic else _NO_MASKS
         models = np.concatenate([np.zeros((len(masks), *drawn.shape[1:])), drawn[top]])
         thresholds = np.concatenate([np.zeros(len(masks)), (3 * cores) ** self.power])
@@ -487,25 +486,29 @@ class LinearEngine:
         best = self._tighten(models, thresholds, 0.0, 24, masks=masks, drops=all_drops)
         return models, best
 
+    def _measure(self, models, drops, n_blocks, n_threads, *, entropies=_NONE, cores=_NONE):
+        """Write the entropies of models' losses in the first blocks, or the cores of these."""
+        kernel.model_entropies(
+            self.blocks,
+            self.w,
+            self.n,
+            n_blocks,
+            self.t,
+            self.squared,
+            np.ascontiguousarray(models),
+            self.lowest,
+            drops,
+            n_threads,
+            entropies,
+            cores,
+        )
+
     def noise_threshold(self, model, start=None):
         """Threshold and noise scale from the losses of a good model."""
         rough = start is None
         if rough:
             core = np.empty(1)
-            kernel.model_entropies(
-                self.blocks,
-                self.w,
-                self.n,
-                self.n_head,
-                self.t,
-                self.squared,
-                np.ascontiguousarray(model[None]),
-                self.lowest,
-                np.array([float(self.dof)]),
-                1,
-                np.empty(0),
-                core,
-            )
+            self._measure(model[None], np.array([float(self.dof)]), self.n_head, 1, cores=core)
             start = core[0] / 1.5
         losses = self.losses(model, SCALE_ROWS)
         dof = self.dof * len(losses) / self.n

@@ -44,6 +44,25 @@ def median_absolute_deviation(y, weights):
     return weighted_median(np.abs(flat - weighted_median(flat, weights)), weights)
 
 
+def first_threshold(residual_threshold, engine, y):
+    """Return the threshold that a search starts with, and whether it estimates the noise.
+
+    `residual_threshold` is the parameter of the regressor. Where the noise is estimated, models give a
+    threshold of their own; where "auto" or "mad" finds no scale, the spread of y stands in.
+    """
+    # Too few rows beyond those that any model fits exactly say nothing about the noise.
+    estimable = engine.total_mass - engine.dof >= 4
+    if residual_threshold == "auto" and estimable:
+        return 0.0, True
+    if residual_threshold is not None and not isinstance(residual_threshold, str):
+        return float(residual_threshold), False
+    y, weights = y[engine.index], engine.weights
+    threshold = median_absolute_deviation(y, weights)
+    if residual_threshold is None or threshold != 0:
+        return float(threshold), False
+    return float(spread_of_targets(y, weights)), estimable
+
+
 def lowest_scale(y, weights, relative):
     """Power of two below which losses are rounding: `relative` times the spread of y."""
     y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)

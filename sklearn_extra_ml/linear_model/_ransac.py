@@ -35,12 +35,12 @@ from .._core._validation import (
     has_callbacks,
     raise_for_params,
 )
-from ._callbacks import fitted_state, trial_watcher
 from ._consensus import SCORINGS, Rule, find_consensus
 from ._factor_fit import fit_by_factor
 from ._generic_engine import GenericEngine, Seeder
 from ._linear_engine import LinearEngine, build_design, linear_design
-from ._noise_scale import median_absolute_deviation, spread_of_targets
+from ._noise_scale import first_threshold
+from ._watch import fitted_state, trial_watcher
 
 _FINAL_FIT = 2**34  # names the seed of the last fit
 
@@ -438,19 +438,10 @@ class RANSACRegressor(
 
     def _search(self, engine, X, y):
         """Run the trials, with callbacks told about each when there are any."""
-        mode, threshold = self.residual_threshold, self.residual_threshold
-        # Too few rows beyond those that any model fits exactly say nothing about the noise.
-        estimable = engine.total_mass - engine.dof >= 4
-        if not isinstance(mode, Real) and not (mode == "auto" and estimable):
-            y_rows, weights = y[engine.index], engine.weights
-            threshold = median_absolute_deviation(y_rows, weights)
-            if isinstance(mode, str) and threshold == 0:
-                threshold, mode = spread_of_targets(y_rows, weights), "auto"
-        estimate = estimable and mode == "auto"
-        threshold = 0.0 if isinstance(threshold, str) else threshold
+        threshold, estimate = first_threshold(self.residual_threshold, engine, y)
         rule = Rule(
             scoring=self.scoring,
-            threshold=float(threshold),
+            threshold=threshold,
             power=engine.power,
             max_trials=self.max_trials,
             max_skips=self.max_skips,

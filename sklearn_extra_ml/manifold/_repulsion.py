@@ -336,11 +336,12 @@ def _spectrum(size, spacing, dof):
     return np.ascontiguousarray(quarter, dtype=np.float32)
 
 
-def _self_terms(n_components, spacing, dof, size=64):
+def _self_terms(n_components, spacing, dof):
     """Return constant and wave of a charge's potential at its own place, and its force's wave.
 
     Computed from the definition, on a small periodic grid, at three places within a cell.
     """
+    size = 64
     offset = np.minimum(np.arange(size), size - np.arange(size)) * spacing
     spline = _spline_transform(size)
     spline = np.concatenate([spline, spline[-2:0:-1]]) ** 2

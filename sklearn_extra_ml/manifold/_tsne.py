@@ -163,10 +163,11 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
         Perplexity used: `perplexity`, or less where there are few rows.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features. Defined only when they are all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------

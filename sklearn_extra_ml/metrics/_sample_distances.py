@@ -238,14 +238,14 @@ def sliced_wasserstein_distance(X, Y, *, n_projections=500, p=2, random_state=0)
     return float((total / n_projections) ** (1 / p))
 
 
-def _neighbors_for_coverage(n_real, n_generated, target=0.95):
-    """Return the smallest k at which equal distributions are expected to give `target` coverage.
+def _neighbors_for_coverage(n_real, n_generated):
+    """Return the smallest k at which equal distributions are expected to give 95 % coverage.
 
     All k nearest real rows come before any generated one with probability
     prod (n - 1 - i) / (n - 1 + m - i), whatever the distribution.
     """
     missed, k = 1.0, 0
-    while k < n_real - 1 and 1 - missed < target:
+    while k < n_real - 1 and 1 - missed < 0.95:
         missed *= (n_real - 1 - k) / (n_real - 1 + n_generated - k)
         k += 1
     return max(k, 1)

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils import check_array
 
+from .._core._categories import missing_as_none
 from .._core._validation import validate_params
 
 _N_BINS = 10  # of numbers, where they are paired with categories
@@ -48,30 +49,18 @@ def read_columns(X, name, categorical=()):
             numeric = (
                 series.dtype.is_numeric() and column not in categorical and i not in categorical
             )
-            values = series.cast(nw.Float64).to_numpy() if numeric else _objects(series.to_list())
+            values = (
+                series.cast(nw.Float64).to_numpy() if numeric else missing_as_none(series.to_list())
+            )
             out[column] = _Column(values, numeric)
         return out
     X = check_array(X, dtype=None, ensure_all_finite="allow-nan", input_name=name)
     out = {}
     for i in range(X.shape[1]):
         numeric = i not in categorical and X.dtype.kind in "biuf"
-        values = X[:, i].astype(np.float64) if numeric else _objects(X[:, i].tolist())
+        values = X[:, i].astype(np.float64) if numeric else missing_as_none(X[:, i].tolist())
         out[i] = _Column(values, numeric)
     return out
-
-
-def _objects(values):
-    """Return an object array, None where missing."""
-    out = np.empty(len(values), dtype=object)
-    out[:] = [None if _is_missing(value) else value for value in values]
-    return out
-
-
-def _is_missing(value):
-    if value is None:
-        return True
-    different = value != value  # NaN; pandas' NA answers NA
-    return different is not False and different is not np.False_
 
 
 def _two_tables(real, synthetic, categorical_features):

@@ -18,7 +18,7 @@ from .._core._validation import StrOptions, check_sample_weight, fit_context
 from .._native._naive_bayes_fit import wrong_values
 from .._native._naive_bayes_predict import best_classes, normalise
 from ._chunks import NO_WEIGHTS, chunks_of, prepared, refuse_wrong
-from ._classes import check_classes, class_weights, encode_labels, number_labels
+from ._classes import check_classes, class_weights, encode_classes, number_classes
 from ._statistics import class_mass
 
 __all__ = ["BaseNaiveBayes", "check_numeric"]
@@ -98,7 +98,7 @@ class BaseNaiveBayes(
             weights or priors are negative, of another length, or all zero.
         """
         X, y = self._check_rows(X, y, reset=True)
-        classes, codes = number_labels(column_or_1d(y))
+        classes, codes = number_classes(column_or_1d(y))
         return self._update(None, X, classes, codes, sample_weight)
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -137,7 +137,7 @@ class BaseNaiveBayes(
         known = None if first else self.classes_
         classes = check_classes(classes, known)
         X, y = self._check_rows(X, y, reset=first)
-        codes = encode_labels(y, classes)
+        codes = encode_classes(y, classes)
         return self._update(
             None if first else self._statistics, X, classes, codes, sample_weight, first=first
         )

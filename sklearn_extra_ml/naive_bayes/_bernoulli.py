@@ -51,7 +51,7 @@ class BernoulliNB(BaseCounts):
         'balanced' gives all classes the same total weight.
 
     missing : {'error', 'ignore'}, default='error'
-        What NaN means: an error, or a cell that is left out, neither yes nor no.
+        What NaN means: an error, or a cell that is left out.
 
     Attributes
     ----------
@@ -71,11 +71,11 @@ class BernoulliNB(BaseCounts):
         log P(yes | class) of each feature, smoothed.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------

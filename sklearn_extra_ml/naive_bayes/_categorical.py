@@ -51,9 +51,9 @@ class CategoricalNB(BaseDiscrete):
         Number of categories of each column, at least; None: the largest code plus 1.
 
     unseen : {'smooth', 'ignore', 'error'}, default='smooth'
-        What a code beyond the known categories means in predictions: a category seen zero times,
-        of probability alpha / (n + alpha n_categories) in a class of n rows; a cell that is left
-        out; or an error.
+        What a category that `fit` did not see means in predictions: one seen zero times, a cell
+        that is left out, or an error. Seen zero times, it has the probability alpha / (n + alpha
+        n_categories) in a class of n rows.
 
     class_weights : dict, 'balanced' or None, default=None
         Factor of the weights of each class' rows, {class: factor}; classes not named have 1.
@@ -61,7 +61,7 @@ class CategoricalNB(BaseDiscrete):
         user guide.)
 
     missing : {'error', 'ignore'}, default='error'
-        What NaN (in columns of floats) means: an error, or a cell that is left out.
+        What NaN means: an error, or a cell that is left out. Only columns of floats can hold it.
 
     Attributes
     ----------
@@ -84,11 +84,11 @@ class CategoricalNB(BaseDiscrete):
         Number of categories of each column.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------

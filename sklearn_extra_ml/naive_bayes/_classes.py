@@ -4,48 +4,23 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from .._core._labels import find_labels, number_labels
 from .._core._validation import bad_value
 
-__all__ = ["check_classes", "class_weights", "encode_labels", "log_prior", "number_labels"]
+__all__ = ["check_classes", "class_weights", "encode_classes", "log_prior", "number_classes"]
 
 
-def _unique_integers(y):
-    """Sorted distinct values and the number of each row's, by a table over their range.
-
-    Returns None when the range is too wide for a table.
-    """
-    low, high = y.min(), y.max()
-    if float(high) - float(low) > max(1000.0, 4.0 * y.size):
-        return None
-    narrow = y.dtype.itemsize < 8  # its differences may not fit its own type
-    shifted = y.astype(np.int64) - int(low) if narrow else y - low
-    shifted = shifted.astype(np.intp, copy=False)
-    seen = np.bincount(shifted, minlength=int(high) - int(low) + 1) > 0
-    number = np.cumsum(seen, dtype=np.int32) - np.int32(1)
-    values = np.flatnonzero(seen).astype(y.dtype) + low
-    return values, number[shifted]
-
-
-def number_labels(y):
+def number_classes(y):
     """Return the sorted classes in `y` and the number of each row's class, int32.
 
     Raises `ValueError` for targets that are no classes (continuous ones).
     """
     if y.dtype.kind not in "iubUS":
         check_classification_targets(y)
-    found = None
-    if y.dtype.kind in "iu":
-        found = _unique_integers(y)
-    elif y.dtype.kind == "f":
-        whole = y.astype(np.int64)  # continuous targets were refused
-        if np.array_equal(whole, y):
-            found = _unique_integers(whole)
-    if found is None:
-        found = np.unique(y, return_inverse=True)
-    classes, codes = found
+    classes, codes = number_labels(y)
     if y.dtype.kind == "O":  # strings, as scikit-learn keeps them
-        return np.array(classes.tolist()), codes.astype(np.int32)
-    return classes.astype(y.dtype, copy=False), codes.astype(np.int32, copy=False)
+        classes = np.array(classes.tolist())
+    return classes, codes
 
 
 def check_classes(classes, known):
@@ -64,17 +39,17 @@ def check_classes(classes, known):
     return known
 
 
-def encode_labels(y, classes):
+def encode_classes(y, classes):
     """Return the number in `classes` (sorted) of each row's class, int32."""
     y = column_or_1d(y)
-    found, codes = number_labels(y)
-    unknown = ~np.isin(found, classes)
-    if unknown.any():
+    if y.dtype.kind not in "iubUS":
+        check_classification_targets(y)
+    codes, unknown = find_labels(y, classes)
+    if unknown.size:
         raise ValueError(
-            f"The target label(s) {found[unknown]} in y do not exist in the initial classes "
-            f"{classes}"
+            f"The target label(s) {unknown} in y do not exist in the initial classes {classes}"
         )
-    return np.searchsorted(classes, found).astype(np.int32)[codes]
+    return codes
 
 
 def class_weights(class_weight, classes, class_count, name="class_weight"):

@@ -28,10 +28,10 @@ class ComplementNB(BaseCounts):
         If False, an alpha below 1e-10 is raised to it, with a warning.
 
     fit_prior : bool, default=True
-        Used only when there is a single class.
+        Whether priors are learnt; if not, they are equal. Used only when there is a single class.
 
     class_prior : array-like of shape (n_classes,), default=None
-        Used only when there is a single class.
+        Priors of the classes, in place of learnt ones. Used only when there is a single class.
 
     norm : bool, default=False
         Whether the weights of each class are divided by their sum (the last step of table 4 in the
@@ -43,7 +43,8 @@ class ComplementNB(BaseCounts):
         user guide.)
 
     missing : {'error', 'ignore'}, default='error'
-        What NaN means: an error, or a count that is not known and left out.
+        What NaN means: an error, or a cell that is left out. Its count is not known, which is not
+        0.
 
     Attributes
     ----------
@@ -51,7 +52,7 @@ class ComplementNB(BaseCounts):
         Weight of the rows of each class.
 
     class_log_prior_ : ndarray of shape (n_classes,)
-        Log-prior of each class; used only when there is a single class.
+        Log-prior of each class. Used only when there is a single class.
 
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
@@ -67,11 +68,11 @@ class ComplementNB(BaseCounts):
         divided by the sum.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------

@@ -66,12 +66,12 @@ class GaussianNB(BaseNaiveBayes):
 
     class_weight : dict, 'balanced' or None, default=None
         Factor of the weights of each class' rows, {class: factor}; classes not named have 1.
-        'balanced' gives all classes the same total. Here it changes the priors, and very slightly
-        the smoothing.
+        'balanced' gives all classes the same total weight. Here it changes the priors, and very
+        slightly the smoothing.
 
     missing : {'error', 'ignore'}, default='error'
-        What NaN means: an error, or a cell that is left out, in `fit` and in predictions, as if
-        the row had no such column.
+        What NaN means: an error, or a cell that is left out. In `fit` and in predictions, as if the
+        row had no such column.
 
     Attributes
     ----------
@@ -94,11 +94,11 @@ class GaussianNB(BaseNaiveBayes):
         Variance of each column in each class, `epsilon_` included; in squared units of X.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------

@@ -53,7 +53,7 @@ class MixedNB(BaseNaiveBayes):
         that is added to its variances.
 
     binarize : float or None, default=0.0
-        A Bernoulli cell above it counts as yes. None: cells are 0 or 1 already.
+        A cell above it counts as yes. None: cells are 0 or 1 already. For Bernoulli columns.
 
     priors : array-like of shape (n_classes,), default=None
         Prior probabilities of the classes, summing to 1. None: their (weighted) shares in the data.
@@ -67,8 +67,8 @@ class MixedNB(BaseNaiveBayes):
         'balanced' gives all classes the same total weight.
 
     missing : {'error', 'ignore'}, default='error'
-        What a missing cell (NaN, None, NA) means: an error, or a cell that is left out, in `fit`
-        and in predictions.
+        What NaN means: an error, or a cell that is left out. In `fit` and in predictions; None and
+        NA are missing too.
 
     Attributes
     ----------
@@ -94,11 +94,11 @@ class MixedNB(BaseNaiveBayes):
         The classes, sorted.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
+from .._core._categories import in_order, is_missing
 from .._core._validation import bad_value
 
 __all__ = ["KINDS", "Columns", "check_columns", "encode", "learn_categories", "resolve_kinds"]
@@ -188,16 +189,6 @@ def _kinds_from_dict(kinds, columns):
 # ------------------------------------------------------------------------------- categories
 
 
-def _is_missing(value):
-    """None, NaN, NaT and pandas' NA: what does not equal itself."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except TypeError:  # pandas.NA
-        return True
-
-
 def _factorize(column):
     """Number of each cell's value in a list of distinct ones, -1 for a missing cell."""
     if hasattr(column, "factorize"):  # pandas
@@ -215,20 +206,12 @@ def _factorize(column):
     for i, value in enumerate(cells):
         code = number.get(value)
         if code is None:
-            code = -1 if _is_missing(value) else len(values)
+            code = -1 if is_missing(value) else len(values)
             if code >= 0:
                 values.append(value)
             number[value] = code
         codes[i] = code
     return codes, values
-
-
-def _in_order(values):
-    """The values sorted; those that do not compare by type and text."""
-    try:
-        return sorted(values)
-    except TypeError:
-        return sorted(values, key=lambda value: (type(value).__name__, str(value)))
 
 
 def learn_categories(column, known, weight):
@@ -241,7 +224,7 @@ def learn_categories(column, known, weight):
     if weight.size and not weight.all():
         used = np.unique(codes[weight > 0])
         found = {values[code] for code in used if code >= 0}
-    categories = _in_order(set(known) | found)
+    categories = in_order(set(known) | found)
     return categories, _renumber(codes, values, categories)
 
 

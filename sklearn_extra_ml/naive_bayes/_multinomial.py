@@ -42,7 +42,8 @@ class MultinomialNB(BaseCounts):
         user guide.)
 
     missing : {'error', 'ignore'}, default='error'
-        What NaN means: an error, or a count that is not known and left out.
+        What NaN means: an error, or a cell that is left out. Its count is not known, which is not
+        0.
 
     Attributes
     ----------
@@ -62,11 +63,11 @@ class MultinomialNB(BaseCounts):
         log P(feature | class), smoothed.
 
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are
-        all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------

@@ -15,12 +15,9 @@ Optional: ``_n_epochs(n_rows, batch_size)`` (default `max_iter`), ``_after_train
 """
 
 import copy
-import hashlib
 import os
-import time
 import warnings
 from numbers import Integral, Real
-from pathlib import Path
 
 import numpy as np
 import sklearn
@@ -38,22 +35,14 @@ from .._torch._device import (
     resolve_device,
     resolve_device_or_cpu,
 )
-from .._torch._state import (
-    can_store,
-    load_model,
-    read_checkpoint,
-    save_model,
-    write_checkpoint,
-)
+from .._torch._storage import can_store, load_model, save_model
 from .._version import __version__
+from ._checkpoint import CheckpointStore
 
 ACTIVATIONS = ("relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "identity")
-_SECONDS_BETWEEN_CHECKPOINTS = 1.0
 _BLOCK = 8192  # rows predicted at a time
 _SIZES = (256, 128)  # of hidden layers
 _CHANNELS = (16, 32)  # of stages, for images
-# parameters that do not change what is learnt: a checkpoint fits whatever they are
-_FREE_PARAMETERS = {"checkpoint_dir", "verbose", "device", "warm_start", "callbacks"}
 _NOT_STORED = {"module", "callbacks", "checkpoint_dir", "encoder"}  # given anew to `load`
 
 NETWORK_CONSTRAINTS = {
@@ -148,7 +137,7 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
         batch_size = self._batch_size(len(rows))
         n_epochs = 1 if partial else int(self._n_epochs(len(rows), batch_size))
         plan = self._plan(batch_size, None if partial else n_epochs)
-        store = None if partial or goes_on else _CheckpointStore.of(self, rows, context)
+        store = None if partial or goes_on else CheckpointStore.of(self, rows, context)
         saved = None if store is None else store.read()
         with forked_child_threads(), matmul_precision(self.precision):
             if goes_on:
@@ -479,58 +468,3 @@ def _print_epoch(net):
     row = net.history[-1]
     valid = f", validation loss = {row['valid_loss']:.8f}" if "valid_loss" in row else ""
     print(f"Iteration {len(net.history)}, loss = {row['train_loss']:.8f}{valid}")
-
-
-class _CheckpointStore:
-    """The checkpoint of one fit: a file named after the parameters and the data.
-
-    So a folder can serve a whole grid search, and a fit never resumes from another's file.
-    """
-
-    def __init__(self, folder, name):
-        self.path = Path(folder) / f"{name}.pt"
-        self.last = time.monotonic()
-
-    @classmethod
-    def of(cls, estimator, rows, context):
-        if estimator.checkpoint_dir is None:
-            return None
-        digest = hashlib.sha256()
-        for name, value in sorted(estimator.get_params(deep=False).items()):
-            if name not in _FREE_PARAMETERS:
-                digest.update(f"{name}={_describe(value)};".encode())
-        for array in (rows, context):
-            if array is not None:
-                digest.update(f"{array.dtype}{array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).data)
-        kind = type(estimator).__name__
-        return cls(estimator.checkpoint_dir, f"{kind}-{digest.hexdigest()[:16]}")
-
-    def read(self):
-        return read_checkpoint(self.path) if self.path.exists() else None
-
-    def write(self, net, seed, *, finished):
-        state = {"net": net.training_state(), "seed": seed, "finished": finished}
-        write_checkpoint(self.path, state)
-        self.last = time.monotonic()
-
-    def write_now_and_then(self, net, seed):
-        if time.monotonic() - self.last >= _SECONDS_BETWEEN_CHECKPOINTS:
-            self.write(net, seed, finished=False)
-
-
-def _describe(value):
-    """Return a text that is equal for equal parameters, in another process too."""
-    torch = import_torch()
-    if isinstance(value, torch.nn.Module):
-        weights = b"".join(
-            t.detach().cpu().contiguous().numpy().tobytes() for t in value.state_dict().values()
-        )
-        return f"{value}{hashlib.sha256(weights).hexdigest()}"
-    if isinstance(value, np.random.RandomState):
-        return hashlib.sha256(repr(value.get_state()).encode()).hexdigest()
-    if callable(value):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return f"[{','.join(_describe(item) for item in value)}]"
-    return repr(value)

@@ -45,16 +45,16 @@ class DiffusionModel(
         the finest first, each with half of the sides of the one before. "auto": (128, 128, 128), for
         images (32, 64).
 
-    activation : {"silu", "gelu", "relu", "leaky_relu", "tanh", "sigmoid", "identity"}, default="silu"
-        Activation of the network.
+    activation : {"silu", "relu", "leaky_relu", "gelu", "tanh", "sigmoid", "identity"}, default="silu"
+        Activation of the hidden layers.
 
     dropout : float in [0, 1), default=0.0
-        Share of a block's activations (on images: channels) dropped in training. Against repeating
-        the training rows.
+        Share of hidden units (on images: channels) left out of each training step. Against repeating the
+        training rows.
 
     image_shape : tuple of (channels, height, width), default=None
-        Rows are images, flattened in this order, and the network is a U-Net. With `encoder`, the shape
-        of a code.
+        Rows are images, flattened in this order. The network is a U-Net. With `encoder`, the shape of a
+        code.
 
     attention : bool, default=False
         Let every pixel of the coarsest level attend to all others, and to the context. For images.
@@ -84,8 +84,8 @@ class DiffusionModel(
         what was learnt, more makes contexts more pronounced and samples less diverse.
 
     dropout_context : float in [0, 1), default=0.1
-        Share of the rows that are trained without their context; guidance and densities without
-        context work from these.
+        Share of the rows that are trained without their context: guidance works from them. So do
+        densities without context.
 
     noise_schedule : {"linear", "cosine"}, default="linear"
         Variances of the DDPM chain.
@@ -112,12 +112,14 @@ class DiffusionModel(
     standardize : {"auto", "column", "global", "quantile"} or False, default="auto"
         How numbers are scaled: each column; centred columns, divided by one scale; each column's
         quantiles to a normal distribution (heavy tails); or not at all, when they have unit variance.
-        "auto": "global" for images, whose pixels near the edge would become mostly noise if each had
-        a scale of its own; else "column".
+        "auto": "quantile" for columns in which one value is held by a quarter of the rows or more (and
+        there are more than two), "column" for the others; "global" for images, whose pixels near the
+        edge would become mostly noise if each had a scale of its own. By quantiles, a value that a
+        tenth of the rows hold is drawn exactly, as often as it occurs.
 
     categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
-        Columns that hold categories. "from_dtype": strings, objects, booleans and categories of a
-        frame.
+        Which columns hold categories: names, positions or a mask. "from_dtype": strings, objects,
+        booleans and categories of a frame; no column of an array.
 
     categorical_encoding : {"onehot", "embedding"}, default="onehot"
         "embedding": a fixed code of about 2 log2(levels) numbers, for columns of many levels.
@@ -126,25 +128,26 @@ class DiffusionModel(
         Keep the numbers of samples within the range of the training rows.
 
     round_samples : bool, default=True
-        Keep numbers of samples whole in columns where the training rows hold whole numbers only.
+        Round the numbers of samples to the decimals that the training rows have in their column: whole
+        numbers stay whole. Columns with more than 6 decimals are left as they are drawn.
 
     solver : {"adamw", "adam", "sgd"}, default="adamw"
-        Optimiser.
+        Optimiser; "sgd" has Nesterov momentum 0.9.
 
     alpha : float, default=0.0
-        Weight decay.
+        Weight decay of matrices (not of biases): decoupled in "adamw", an L2 penalty in the others.
 
     batch_size : int or "auto", default="auto"
-        Rows in a batch; "auto": ``min(256, n_samples)``.
+        Rows of a gradient step; "auto": ``min(256, n_samples)``.
 
     learning_rate : {"cosine", "constant"}, default="cosine"
-        Schedule of the learning rate.
+        Whether the rate falls to 0 over the training like a cosine, or stays.
 
     learning_rate_init : float, default=2e-3
-        Largest learning rate.
+        The rate at its highest.
 
     warmup : float in [0, 1], default=0.03
-        Share of the training over which the learning rate rises from 0.
+        Share of the training in which the rate rises from 0.
 
     max_iter : int or "auto", default="auto"
         Number of epochs. "auto": as many as make 15 gradient steps a row up to 160 rows (at least 100
@@ -152,88 +155,97 @@ class DiffusionModel(
         `image_shape`: 4 gradient steps a row, at least 300 and at most 1,500.
 
     max_grad_norm : float, default=None
-        Gradients are scaled down to this norm.
+        Gradients of a larger Euclidean norm are scaled down to it.
 
     ema_decay : float in [0, 1), default=0.999
-        The weights that predict are an exponential average over the training with this decay. None: the
-        last weights.
+        Predict with exponentially averaged weights of this decay a step. None: with the last weights.
 
     early_stopping : bool, default=False
-        Hold rows out, stop when their loss no longer falls, and keep the best weights. The loss is
-        noisy: rarely worth it here.
+        Hold rows out, stop when their loss no longer falls, and keep the weights that were best. The
+        loss is noisy: rarely worth it here.
 
     validation_fraction : float in (0, 1), default=0.1
-        Share of the rows that early stopping holds out.
+        Share of rows held out by `early_stopping`.
 
     n_iter_no_change : int, default=50
-        Epochs without a better validation loss before early stopping.
+        Epochs without a validation loss lower by `tol` after which `early_stopping` stops.
 
     tol : float, default=1e-4
-        What counts as better.
+        What counts as lower.
 
     warm_start : bool, default=False
-        `fit` goes on from the weights, columns and scales of the last one.
+        Whether `fit` goes on from the last one: weights, optimiser, random state, scale of the data.
 
     precision : {"float32", "tf32", "bf16"}, default="float32"
-        Arithmetic of the training and of samples on a GPU.
+        Arithmetic of the matrix products. "tf32": rounded inputs on GPUs that have it; "bf16": automatic
+        mixed precision in training. Weights and results are float32 always. "bf16" holds for samples on
+        a GPU too.
 
     compile : bool, default=False
-        Compile the loss with ``torch.compile``.
+        Compile the loss by ``torch.compile``: pays for long trainings of large networks.
 
     cuda_graph : bool or "auto", default="auto"
-        Capture the training step as a CUDA graph.
+        On a GPU, capture the training step as a graph and replay it, several times faster for small
+        networks. "auto": where it pays and is possible; True: raise where it is impossible. Samplers are
+        captured too.
 
     device : str or torch.device, default="auto"
-        "auto": the GPU, if there is one.
+        Where to train and predict; "auto": the GPU if there is one.
 
-    module : class, callable or torch.nn.Module, default=None
+    module : class, function or torch.nn.Module, default=None
         A network of your own, called as ``module(u, log_sigma, context)`` with rows `u` of unit
         variance, log noise levels of shape (n, 1) or (1, 1), and contexts or None; it returns the shape
         of `u`. A class or function is called with the number of encoded columns and of context
         columns (one more than those of y: it tells whether the context is given).
 
     callbacks : list of skorch callbacks, default=None
-        For the net.
+        Called with ``net_``; instances are cloned.
 
     checkpoint_dir : str or path, default=None
-        Folder for checkpoints; an interrupted `fit` with the same data and parameters goes on from its.
+        Folder for checkpoints, at most one a second, each file written whole or not at all. A `fit` with
+        the same data and parameters after a crash or Ctrl-C goes on there and, on the CPU, ends with the
+        same bits. One file for each combination of data and parameters; delete them when you are done.
 
     random_state : int, RandomState instance or None, default=None
-        Seeds weights, batches, noise and samples. On one machine with one number of threads, an int
-        gives equal bits.
+        Seeds weights, batches and noise. torch's and numpy's global generators are left alone. Repeats
+        are equal bit for bit on the CPU, for one number of threads. Samples are drawn from it where
+        their call names none.
 
-    verbose : bool or int, default=False
-        Print the loss of each epoch.
+    verbose : bool, default=False
+        Print a line an epoch.
 
     Attributes
     ----------
-    net_ : skorch net
-        The trained net; ``net_.inference_module`` is the denoiser with the averaged weights.
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_`` is the torch module, ``net_.history`` skorch's history.
+        ``net_.inference_module`` is the denoiser with the averaged weights.
 
     classes_ : ndarray of shape (n_classes,)
         Class labels. Defined only when `y` holds classes.
 
     history_ : dict of lists
-        ``loss``, ``validation_loss``, ``learning_rate`` and ``seconds`` of each epoch.
+        For each epoch ``loss``, ``validation_loss`` (with `early_stopping`), ``learning_rate`` and
+        ``seconds``.
 
     loss_curve_ : list of float
-        Mean squared error of the network in each epoch. It does not go to 0: part of the noise cannot
-        be told from the data.
+        Training loss of each epoch. It is the mean squared error of the network, which does not go to 0:
+        part of the noise cannot be told from the data.
 
     n_iter_ : int
-        Number of epochs.
+        Epochs done.
 
     best_loss_ : float
-        Least loss.
+        Lowest validation loss with `early_stopping`, else lowest training loss.
 
     encoder_ : object
         The fitted encoder. Defined only with `encoder`.
 
     n_features_in_ : int
-        Number of columns seen during `fit`.
+        Number of features seen during `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names. Defined only when `X` has names that are all strings.
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------
@@ -540,7 +552,7 @@ class DiffusionModel(
                 "`transform` returned. Pass noise."
             )
 
-        return self._decode(self._flow("from_noise", Z, y), clip=False, whole=False)
+        return self._decode(self._flow("from_noise", Z, y), clip=False, rounded=False)
 
     # --- samples ---------------------------------------------------------------------------------
 
@@ -617,10 +629,10 @@ class DiffusionModel(
             return X
         shrink = 1 / np.sqrt(1 + sigmas**2)
         states = [
-            self._decode(np.concatenate(x) * c, clip=False, whole=False)
+            self._decode(np.concatenate(x) * c, clip=False, rounded=False)
             for (x, _), c in zip(watched, shrink, strict=False)
         ]
-        denoised = [self._decode(np.concatenate(d), whole=False) for _, d in watched]
+        denoised = [self._decode(np.concatenate(d), rounded=False) for _, d in watched]
         return X, Trajectory(sigmas, [*states, X], denoised)
 
     @available_if(_sees_columns)
@@ -656,7 +668,7 @@ class DiffusionModel(
         out = self._table.inverse_transform(
             Z,
             clip=self.clip_samples,
-            whole=self.round_samples,
+            rounded=self.round_samples,
             missing=False,
             given=given,
             index=index,
@@ -686,7 +698,7 @@ class DiffusionModel(
         rows = np.nan_to_num(self._encode(X))
         context = None if y is None else self._contexts(y, len(rows))
         Z = self._apply("denoise_rows", rows, context, sigma=float(self.denoise_sigma))
-        return self._decode(Z, clip=False, whole=False)
+        return self._decode(Z, clip=False, rounded=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

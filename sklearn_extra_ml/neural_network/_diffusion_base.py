@@ -7,15 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import clone
-from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from .._core._validation import Interval, Options, StrOptions, bad_value
 from .._torch._device import (
@@ -25,10 +18,11 @@ from .._torch._device import (
     matmul_precision,
 )
 from .._torch._solvers import BETAS, SOLVERS
-from .._torch._state import storable
 from .._torch._table import TableEncoder, is_frame
-from ._autoencoder import check_image_shape
 from ._base import ACTIVATIONS, TRAINING_CONSTRAINTS, BaseDeep
+from ._context import ContextEncoder
+from ._latent import fitted_encoder
+from ._network_checks import check_image_shape
 
 _LAST_SIGMA = 0.01  # samplers leave so little noise to the last step at once
 _IMPUTE_LEVELS = 2  # noise levels of `impute` for each sampling step: its chain asks for small ones
@@ -36,7 +30,6 @@ _IMPUTE_RANGE = (0.03, 20.0)
 _SIZES = (128, 128, 128)  # of blocks, for tables
 _CHANNELS = (32, 64)  # of levels, for images
 _NUMBERS_AT_ONCE = 1 << 24  # of a layer of a U-Net
-_POOL = 10_000  # contexts of the training rows kept for samples that name none
 
 DIFFUSION_CONSTRAINTS = {
     "hidden_layer_sizes": [
@@ -71,82 +64,12 @@ DIFFUSION_CONSTRAINTS = {
 }
 
 
-for _cls in (PCA, MinMaxScaler, StandardScaler, Pipeline, FrozenEstimator):
-    storable(_cls)  # as encoders
-
-
 class Trajectory(NamedTuple):
     """The way of a sample from noise to data."""
 
     sigmas: np.ndarray  # (n_steps + 1,): standard deviation of the noise in each state, last 0
     states: list  # n_steps + 1 tables like the sample: rows, shrunk to unit variance while noisy
     denoised: list  # n_steps tables: what the network takes each state for
-
-
-@storable
-class ContextEncoder:
-    """What a model is conditioned on, as numbers: classes as indicators, features standardised.
-
-    `classes` is None for features.
-    """
-
-    def __init__(self):
-        self.classes = None
-
-    def fit(self, y):
-        """Learn classes where `y` holds labels, else the scale of its numbers."""
-        if type_of_target(y, input_name="y") in ("binary", "multiclass"):
-            return self.fit_classes(np.asarray(y).reshape(-1))
-        Y = self._features(y)
-        self.mean, std = Y.mean(axis=0), Y.std(axis=0)
-        self.scale, self.n_context = np.where(std > 0, std, 1.0), Y.shape[1]
-        chosen = slice(None)
-        if len(Y) > _POOL:
-            chosen = np.random.default_rng(0).choice(len(Y), _POOL, replace=False)
-        self.pool = self.transform(Y)[chosen]
-        return self
-
-    def fit_classes(self, y):
-        """Learn the classes of labels and how frequent they are."""
-        self.classes, counts = np.unique(y, return_counts=True)
-        self.prior, self.n_context = counts / len(y), len(self.classes)
-        return self
-
-    def draw(self, n, rng):
-        """Return the contexts of `n` rows, as frequent as in the fit."""
-        if self.classes is None:
-            return self.pool[rng.randint(len(self.pool), size=n)]
-        index = rng.choice(self.n_context, size=n, p=self.prior)
-        return np.eye(self.n_context, dtype=np.float32)[index]
-
-    @staticmethod
-    def _features(y):
-        Y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        return Y.reshape(len(Y), -1)
-
-    def transform(self, y):
-        """Return the float32 contexts (n, n_context) of `y`; `ValueError` for unseen classes."""
-        if self.classes is None:
-            Y = self._features(y)
-            if Y.shape[1] != self.n_context:
-                raise ValueError(
-                    f"`y` has {Y.shape[1]} columns. Allowed: {self.n_context}, as in the fit. "
-                    "Pass the same features."
-                )
-            return ((Y - self.mean) / self.scale).astype(np.float32)
-        y = np.asarray(y).reshape(-1)
-        unseen = sorted(set(y.tolist()) - set(self.classes.tolist()), key=str)
-        if unseen:
-            raise bad_value(
-                "y",
-                unseen[0],
-                "is a class that the model was not fitted with",
-                ", ".join(repr(label) for label in self.classes.tolist()),
-                "Name one of these, or fit with it.",
-            )
-        number = {label: i for i, label in enumerate(self.classes.tolist())}
-        index = np.array([number[label] for label in y.tolist()], dtype=np.intp)
-        return np.eye(self.n_context, dtype=np.float32)[index]
 
 
 class BaseDiffusion(BaseDeep):
@@ -190,7 +113,7 @@ class BaseDiffusion(BaseDeep):
             )
         scaling = self.standardize
         if scaling == "auto":
-            scaling = "global" if images else "column"
+            scaling = "global" if images else "auto"
         self._table = TableEncoder(
             scaling, self.categorical_features, self.categorical_encoding, complete=images
         ).fit(self._codes(X))
@@ -495,7 +418,7 @@ class BaseDiffusion(BaseDeep):
 
     def _decode(self, Z, **options):
         """Return the table of encoded rows; arrays as float32."""
-        usual = {"clip": self.clip_samples, "whole": self.round_samples}
+        usual = {"clip": self.clip_samples, "rounded": self.round_samples}
         table = self._table.inverse_transform(Z, **{**usual, **options})
         encoder = vars(self).get("encoder_")
         if encoder is not None:
@@ -528,32 +451,6 @@ class BaseDiffusion(BaseDeep):
         if hasattr(self.encoder, "transform") and not isinstance(self.encoder, type):
             tags.input_tags.allow_nan = get_tags(self.encoder).input_tags.allow_nan
         return tags
-
-
-def fitted_encoder(encoder, X, y, seed):
-    """Return `encoder` itself if it is fitted, else a fitted clone.
-
-    ``seed()`` draws for those of its random states that are None.
-    """
-    for method in ("transform", "inverse_transform"):
-        if isinstance(encoder, type) or not hasattr(encoder, method):
-            raise TypeError(
-                f"`encoder`={encoder!r} has no method {method!r}. Allowed: None, or an instance of a "
-                "transformer with inverse_transform (PCA, AutoEncoder, VAE). Name another."
-            )
-    try:
-        check_is_fitted(encoder)
-        return encoder
-    except NotFittedError:
-        encoder = clone(encoder)
-    free = {
-        name: seed()
-        for name, value in sorted(encoder.get_params().items())
-        if name.rpartition("__")[2] == "random_state" and value is None
-    }
-    encoder.set_params(**free)
-    with config_context(transform_output="default"):
-        return encoder.fit(X, y) if get_tags(encoder).target_tags.required else encoder.fit(X)
 
 
 def image_steps(n_rows):

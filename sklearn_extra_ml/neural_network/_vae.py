@@ -10,7 +10,6 @@ from sklearn.base import (
 )
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import (
     check_array,
     check_consistent_length,
@@ -22,11 +21,11 @@ from sklearn.utils.validation import (
 from .._core._validation import Interval, StrOptions, bad_value, fit_context
 from .._torch._device import import_torch
 from .._torch._scaling import Standardizer
-from .._torch._state import storable
+from .._torch._storage import storable
 from .._torch._table import TableEncoder, is_frame
-from ._autoencoder import check_image_shape, require_methods
 from ._base import NETWORK_CONSTRAINTS, STANDARDIZE_CONSTRAINT, TRAINING_CONSTRAINTS, BaseDeep
-from ._docs import VAE_CONTRACT, shared_docs
+from ._network_checks import check_image_shape, require_methods
+from ._vae_classes import class_numbers, class_numbers_of_rows, learn_classes, wants_classes
 
 _NOISE_SEED = 0  # of `score_samples` and `impute`: the same draws for every row and call
 _VARIANCE_DRAWS = 8
@@ -34,7 +33,6 @@ _MIN_DRAWS = 64  # of a bound, in groups of `n_importance_samples`
 
 
 @storable
-@shared_docs(VAE_CONTRACT)
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseDeep):
     """Variational autoencoder: a density over rows, with a code of few numbers.
 
@@ -70,27 +68,140 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         to be classified, in a pipeline for instance.
 
     categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
-        With ``likelihood="mixed"``, which columns hold categories: names, positions or a mask.
-        "from_dtype": strings, booleans and categories of a frame; no column of an array.
+        Which columns hold categories: names, positions or a mask. "from_dtype": strings, objects,
+        booleans and categories of a frame; no column of an array. Used with ``likelihood="mixed"``.
 
     n_importance_samples : int, default=64
         Draws per row in `score_samples` and `impute`: more make the bound of the log-density
         tighter, in proportionate time.
 
-    %network%
+    hidden_layer_sizes : "auto", int or sequence of int, default="auto"
+        Units of each hidden layer of the encoder; the decoder has them backwards. ``()``: a linear
+        model. With `image_shape`, the channels of each convolutional stage, which halves the sides.
+        "auto": (256, 128), with `image_shape` (16, 32).
+
+    activation : {"silu", "relu", "leaky_relu", "gelu", "tanh", "sigmoid", "identity"}, default="silu"
+        Activation of the hidden layers. The weights start as He et al. or Glorot and Bengio ask for it.
+
+    normalization : {"batch", "layer"} or None, default=None
+        Normalisation after each hidden layer; on images before each activation, "layer" over groups of
+        channels.
+
+    dropout : float in [0, 1), default=0.0
+        Share of hidden units (on images: channels) left out of each training step.
+
+    image_shape : tuple of (channels, height, width), default=None
+        Rows are images, flattened in this order. The network becomes convolutional, with a residual
+        block in each stage.
 
     standardize : {"global", "column", False}, default="global"
         Centre the columns and divide them by one scale; or by a scale each; or neither. Not used for
         ``likelihood="bernoulli"``. Tables of unlike columns want "column".
 
-    %training%
+    solver : {"adamw", "adam", "sgd"}, default="adamw"
+        Optimiser; "sgd" has Nesterov momentum 0.9.
+
+    alpha : float, default=1e-4
+        Weight decay of matrices (not of biases): decoupled in "adamw", an L2 penalty in the others.
+
+    batch_size : int or "auto", default="auto"
+        Rows of a gradient step; "auto": ``min(256, n_samples)``.
+
+    learning_rate : {"cosine", "constant"}, default="cosine"
+        Whether the rate falls to 0 over the training like a cosine, or stays.
+
+    learning_rate_init : float, default=1e-3
+        The rate at its highest.
+
+    warmup : float in [0, 1], default=0.0
+        Share of the training in which the rate rises from 0.
+
+    max_iter : int, default=200
+        Epochs, that is passes over the data.
+
+    max_grad_norm : float, default=None
+        Gradients of a larger Euclidean norm are scaled down to it.
+
+    ema_decay : float in [0, 1), default=None
+        Predict with exponentially averaged weights of this decay a step. None: with the last weights.
+
+    early_stopping : bool, default=False
+        Hold rows out, stop when their loss no longer falls, and keep the weights that were best.
+
+    validation_fraction : float in (0, 1), default=0.1
+        Share of rows held out by `early_stopping`.
+
+    n_iter_no_change : int, default=10
+        Epochs without a validation loss lower by `tol` after which `early_stopping` stops.
+
+    tol : float, default=1e-4
+        What counts as lower.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last one: weights, optimiser, random state, scale of the data.
+
+    precision : {"float32", "tf32", "bf16"}, default="float32"
+        Arithmetic of the matrix products. "tf32": rounded inputs on GPUs that have it; "bf16": automatic
+        mixed precision in training. Weights and results are float32 always.
+
+    compile : bool, default=False
+        Compile the loss by ``torch.compile``: pays for long trainings of large networks.
+
+    cuda_graph : bool or "auto", default="auto"
+        On a GPU, capture the training step as a graph and replay it, several times faster for small
+        networks. "auto": where it pays and is possible; True: raise where it is impossible.
+
+    device : str or torch.device, default="auto"
+        Where to train and predict; "auto": the GPU if there is one.
+
+    module : class, function or torch.nn.Module, default=None
+        A network of your own: an instance (copied), or something that returns one when called with
+        ``(n_features, n_components)``. It needs ``encode(X)``, a tuple
+        (mean, log-variance) of shapes (n, n_components), and ``decode(Z)`` of shape (n, n_features);
+        with classes Z has the one-hot class beside the code.
+
+    callbacks : list of skorch callbacks, default=None
+        Called with ``net_``; instances are cloned.
+
+    checkpoint_dir : str or path, default=None
+        Folder for checkpoints, at most one a second, each file written whole or not at all. A `fit` with
+        the same data and parameters after a crash or Ctrl-C goes on there and, on the CPU, ends with the
+        same bits. One file for each combination of data and parameters; delete them when you are done.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batches and noise. torch's and numpy's global generators are left alone. Repeats
+        are equal bit for bit on the CPU, for one number of threads.
+
+    verbose : bool, default=False
+        Print a line an epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,) or None
         The classes that the decoder is told.
 
-    %attributes%
+    net_ : skorch.NeuralNet
+        The trained net: ``net_.module_`` is the torch module, ``net_.history`` skorch's history.
+
+    history_ : dict of lists
+        For each epoch ``loss``, ``validation_loss`` (with `early_stopping`), ``learning_rate`` and
+        ``seconds``. Losses are in units of the standardised data.
+
+    loss_curve_ : list of float
+        Training loss of each epoch.
+
+    best_loss_ : float
+        Lowest validation loss with `early_stopping`, else lowest training loss.
+
+    n_iter_ : int
+        Epochs done.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`. Defined only when `X` has feature names that are all
+        strings.
 
     See Also
     --------
@@ -300,12 +411,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
         """Return class numbers, or None; learn `classes_` and their shares on the first fit."""
         if not goes_on:
             self.classes_ = self._log_prior = None
-            if self._uses(y):
+            if wants_classes(y, self.conditional):
                 y = column_or_1d(y, warn=True)
                 check_consistent_length(X, y)
-                self.classes_ = np.unique(y if classes is None else classes)
-                counts = np.array([np.sum(y == c) for c in self.classes_], dtype=np.float64)
-                self._log_prior = np.log(np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum())
+                self.classes_, self._log_prior = learn_classes(y, classes)
         if self.classes_ is None:
             return None
         if y is None:
@@ -315,35 +424,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             )
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        return self._class_numbers(y)
-
-    def _uses(self, y):
-        """Whether the decoder is to be told the classes `y`."""
-        if self.conditional is False or y is None:
-            if self.conditional is True:
-                raise bad_value(
-                    "conditional", True, "needs classes, and y is None", "y of classes", "Pass `y`."
-                )
-            return False
-        kind = type_of_target(y, input_name="y")
-        if kind in ("binary", "multiclass"):
-            return True
-        if self.conditional is True:
-            raise bad_value(
-                "conditional", True, f"does not go with a {kind} y", "classes", "Pass labels."
-            )
-        return False
-
-    def _class_numbers(self, y):
-        numbers = np.searchsorted(self.classes_, y)
-        numbers = np.minimum(numbers, len(self.classes_) - 1)
-        unknown = self.classes_[numbers] != y
-        if np.any(unknown):
-            raise ValueError(
-                f"`y` holds {np.asarray(y)[unknown].tolist()[0]!r}, which was not seen in `fit`. "
-                f"Allowed: {self.classes_.tolist()}."
-            )
-        return numbers.astype(np.int64)
+        return class_numbers(y, self.classes_)
 
     def _make_module(self, n_in):
         torch = import_torch()
@@ -478,7 +559,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
                 f"X has {Z.shape[1]} columns, but the code has {self._n_features_out}. Allowed: what "
                 "`transform` returned. Pass codes."
             )
-        labels = self._given_labels(y, len(Z))
+        labels = class_numbers_of_rows(y, self.classes_, len(Z))
         return self._restored(self._apply("decode", Z, labels))
 
     def predict(self, X):
@@ -579,27 +660,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseD
             )
         random = check_random_state(self.random_state if random_state is None else random_state)
         generator = torch.Generator().manual_seed(int(random.randint(np.iinfo(np.int32).max)))
-        labels = self._given_labels(y, n_samples)
+        labels = class_numbers_of_rows(y, self.classes_, n_samples)
         if labels is None and self.classes_ is not None:
             shares = torch.tensor(self._log_prior).exp()
             labels = torch.multinomial(shares, n_samples, True, generator=generator).numpy()
         Z = torch.randn(n_samples, self._n_features_out, generator=generator).numpy()
         rows = self._apply("draw", Z, labels, generator=generator)
         return self._restored(rows)
-
-    def _given_labels(self, y, n):
-        """Return class numbers for `y`, one class or one for each of n rows; None without."""
-        if y is None:
-            return None
-        if self.classes_ is None:
-            raise ValueError(
-                f"`y`={y!r} was given, but the model was fitted without classes. Allowed: None. Fit "
-                "with `y` to sample by class."
-            )
-        y = np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y)
-        if len(y) != n:
-            raise ValueError(f"`y` has {len(y)} entries for {n} rows. Allowed: one, or {n}.")
-        return self._class_numbers(y)
 
     def impute(self, X, n_steps=10):
         """Return `X` with each missing entry replaced by its mean given the rest of the row.

@@ -157,6 +157,7 @@ class EmbeddingDisplay:
             With `ax_` and `figure_`.
         """
         known = self.kl_history is not None and len(self.kl_history)
+        ours = ax is None
         if ax is None and known:
             _, ax = import_pyplot().subplots(
                 1, 2, figsize=(10, 6), width_ratios=(3, 1.6), layout="constrained"
@@ -166,7 +167,7 @@ class EmbeddingDisplay:
         axes = np.ravel(np.asarray(ax, dtype=object))
         self.ax_, self.figure_ = ax, axes[0].figure
         self.density_ = self._plot_density(axes[0]) if density else None
-        self._plot_points(axes[0], scatter_kwargs or {})
+        self._plot_points(axes[0], scatter_kwargs or {}, legend_outside=ours)
         self.curve_ = None
         if len(axes) > 1 and known:
             iterations, kl = np.asarray(self.kl_history).T
@@ -177,7 +178,7 @@ class EmbeddingDisplay:
             axes[1].grid(alpha=0.3)
         return self
 
-    def _plot_points(self, ax, scatter_kwargs):
+    def _plot_points(self, ax, scatter_kwargs, legend_outside):
         x, y = self.embedding.T
         size = float(np.clip(20_000 / max(len(x), 1), 0.3, 18))
         base = {"s": size, "linewidths": 0}
@@ -196,7 +197,10 @@ class EmbeddingDisplay:
                 style = base | {"color": palette(k % palette.N), "label": str(name)}
                 self.points_.append(ax.scatter(x[own], y[own], **style | scatter_kwargs))
             if len(classes) <= _MANY:
-                legend = ax.legend(title=self.label_name, markerscale=max(1.0, 5 / size**0.5))
+                # Our figures keep room for what stands outside; the caller's axes may not.
+                where = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if legend_outside else {}
+                scale = max(1.0, 5 / size**0.5)
+                legend = ax.legend(title=self.label_name, markerscale=scale, **where)
                 for handle in legend.legend_handles:
                     handle.set_alpha(1)
         ax.set_aspect("equal")
@@ -206,7 +210,10 @@ class EmbeddingDisplay:
     def _plot_density(self, ax, n_cells=200):
         from scipy.ndimage import gaussian_filter
 
-        counts, x, y = np.histogram2d(*self.embedding.T, bins=n_cells)
+        low, high = self.embedding.min(axis=0), self.embedding.max(axis=0)
+        margin = 0.03 * (high - low)
+        limits = np.stack((low - margin, high + margin), axis=1)  # so that no point is cut
+        counts, x, y = np.histogram2d(*self.embedding.T, bins=n_cells, range=limits)
         smooth = np.log1p(gaussian_filter(counts, 1.5))
         return ax.imshow(
             smooth.T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), cmap="Greys", alpha=0.6

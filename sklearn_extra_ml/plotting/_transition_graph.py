@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._core._networkx import import_networkx
 from ._matplotlib import axes_and_figure, import_pyplot
 
 _RADIUS = 0.3  # of the largest node, where the circle that nodes stand on has radius 1
@@ -111,6 +112,7 @@ class TransitionGraphDisplay:
         """
         plt = import_pyplot()
         from matplotlib.patches import Circle
+        from matplotlib.patheffects import withStroke
 
         self.ax_, self.figure_ = axes_and_figure(ax)
         K, ax, names = len(self.transmat), self.ax_, self._names()
@@ -129,9 +131,12 @@ class TransitionGraphDisplay:
             node = Circle(place[k], radius[k], **style | (node_kwargs or {}))
             self.nodes_.append(ax.add_patch(node))
             text = f"{names[k]}\n{self.shares[k]:.0%}"
-            ax.text(*place[k], text, ha="center", va="center", zorder=4, fontsize=9)
-        ax.set_xlim(-1.75, 1.75)
-        ax.set_ylim(*((-1.75, 1.75) if K > 2 else (-0.75, 0.75)))
+            halo = [withStroke(linewidth=2.5, foreground="white")]  # legible on and beside the node
+            style = {"ha": "center", "va": "center", "fontsize": 9, "path_effects": halo}
+            ax.text(*place[k], text, zorder=4, **style)
+        around = 1.8 * radius[:, None] + 0.25  # loops and what is written beside them
+        low, high = (place - around).min(axis=0), (place + around).max(axis=0)
+        ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         ax.set_aspect("equal")
         ax.axis("off")
         return self
@@ -189,9 +194,7 @@ class TransitionGraphDisplay:
         graph : networkx.DiGraph
             Nodes by number, with `name` and `share`; edges of positive probability, with `weight`.
         """
-        import networkx as nx
-
-        graph = nx.DiGraph()
+        graph = import_networkx().DiGraph()
         for k, name in enumerate(self._names()):
             graph.add_node(k, name=name, share=float(self.shares[k]))
         for i, j in zip(*np.nonzero(self.transmat), strict=True):

@@ -6,20 +6,9 @@
 #include "sem_atomic.h"
 #include "sem_kd_tree.h"
 
-#define SEM_REAL float
-#define SEM_IS_FLOAT 1
-#define SEM_T(name) name##_f32
-#include "sem_boruvka_state.h"
-#undef SEM_REAL
-#undef SEM_IS_FLOAT
-#undef SEM_T
-#define SEM_REAL double
-#define SEM_IS_FLOAT 0
-#define SEM_T(name) name##_f64
-#include "sem_boruvka_state.h"
-#undef SEM_REAL
-#undef SEM_IS_FLOAT
-#undef SEM_T
+#define SEM_BODY "sem_boruvka_state.h"
+#include "sem_both_types.h"
+#undef SEM_BODY
 
 #define SEM_BODY "sem_boruvka_search.h"
 #include "sem_per_isa.h"

@@ -23,12 +23,7 @@ typedef ptrdiff_t sem_gs_int;
     ((((a[0] + a[8]) + (a[4] + a[12])) + ((a[2] + a[10]) + (a[6] + a[14]))) +                 \
      (((a[1] + a[9]) + (a[5] + a[13])) + ((a[3] + a[11]) + (a[7] + a[15]))))
 
-/* Every module takes what it needs of this file. */
-#if defined(__GNUC__)
-#  define SEM_GS_LOCAL __attribute__((unused)) static
-#else
-#  define SEM_GS_LOCAL static
-#endif
+#define SEM_GS_LOCAL SEM_UNUSED static
 
 #define REAL double
 #define NAME(x) x##_f64

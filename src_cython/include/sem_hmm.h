@@ -36,10 +36,8 @@ typedef ptrdiff_t intp;
 
 #if defined(__GNUC__)
 #  define SEM_INLINE inline __attribute__((always_inline))
-#  define SEM_UNUSED __attribute__((unused))
 #else
 #  define SEM_INLINE inline
-#  define SEM_UNUSED
 #endif
 
 #define SEM_HMM_LANES 8

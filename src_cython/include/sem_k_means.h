@@ -22,10 +22,8 @@ typedef ptrdiff_t intp;
 
 #if defined(__GNUC__)
 #  define SEM_INLINE inline __attribute__((always_inline))
-#  define SEM_UNUSED __attribute__((unused)) /* each module takes what it needs of this file */
 #else
 #  define SEM_INLINE inline
-#  define SEM_UNUSED
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
 #  define SEM_UNROLL _Pragma("GCC unroll 16")

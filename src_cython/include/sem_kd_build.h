@@ -22,15 +22,8 @@ typedef struct {
     int32_t buffer; /* where its points stand */
 } sem_kd_span;
 
-#define SEM_REAL float
-#define SEM_T(name) name##_f32
-#include "sem_kd_build_real.h"
-#undef SEM_REAL
-#undef SEM_T
-#define SEM_REAL double
-#define SEM_T(name) name##_f64
-#include "sem_kd_build_real.h"
-#undef SEM_REAL
-#undef SEM_T
+#define SEM_BODY "sem_kd_build_real.h"
+#include "sem_both_types.h"
+#undef SEM_BODY
 
 #endif

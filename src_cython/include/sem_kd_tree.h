@@ -51,13 +51,11 @@
 
 #if defined(__GNUC__)
 #  define SEM_INLINE static inline __attribute__((always_inline, unused))
-#  define SEM_UNUSED __attribute__((unused))
 #  define SEM_CTZ(mask) __builtin_ctz(mask)
 #  define SEM_POPCOUNT(mask) __builtin_popcount(mask)
 #else
 #  include <intrin.h>
 #  define SEM_INLINE static __forceinline
-#  define SEM_UNUSED
 static __forceinline int SEM_CTZ(uint32_t mask)
 {
     unsigned long lane;
@@ -76,15 +74,8 @@ typedef struct {
     int32_t min_row; /* smallest row below this node */
 } sem_kd_node;
 
-#define SEM_REAL float
-#define SEM_T(name) name##_f32
-#include "sem_kd_tree_real.h"
-#undef SEM_REAL
-#undef SEM_T
-#define SEM_REAL double
-#define SEM_T(name) name##_f64
-#include "sem_kd_tree_real.h"
-#undef SEM_REAL
-#undef SEM_T
+#define SEM_BODY "sem_kd_tree_real.h"
+#include "sem_both_types.h"
+#undef SEM_BODY
 
 #endif

@@ -32,14 +32,12 @@ enum { SEM_NB_NEGATIVE = 1, SEM_NB_NOT_FINITE = 2 }; /* what may be wrong with r
 enum { SEM_NB_VALUE, SEM_NB_BINARY, SEM_NB_STORED, SEM_NB_DEVIATION }; /* what is summed */
 
 #if defined(__GNUC__)
-#  define SEM_NB_UNUSED __attribute__((unused)) /* a module takes what it needs of this file */
 #  define SEM_NB_INLINE static inline __attribute__((always_inline))
 typedef double sem_nb_vec __attribute__((vector_size(32), aligned(8), may_alias));
 typedef int64_t sem_nb_mask __attribute__((vector_size(32), aligned(8), may_alias));
 #  define SEM_NB_LANES 4
 #  define SEM_NB_WHERE_SEEN(x, v) ((sem_nb_vec)((sem_nb_mask)(v) & (sem_nb_mask)((x) == (x))))
 #else
-#  define SEM_NB_UNUSED
 #  define SEM_NB_INLINE static inline
 typedef double sem_nb_vec;
 #  define SEM_NB_LANES 1
@@ -51,7 +49,7 @@ typedef double sem_nb_vec;
 
 /* Add the statistics (mass, mean, m2) of a line of cells to a total (Chan, Golub, LeVeque 1983).
  * `mass` NULL: `all` for every cell. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void sem_nb_merge(sem_nb_intp d, const double *mass, double all, const double *mean,
                          const double *m2, double *total_mass, double *total_mean,
                          double *total_m2)
@@ -68,7 +66,7 @@ static void sem_nb_merge(sem_nb_intp d, const double *mass, double all, const do
 }
 
 /* Turn sums into means. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void sem_nb_average(sem_nb_intp d, const double *mass, double all, double *sums)
 {
     for (sem_nb_intp t = 0; t < d; t++) {
@@ -80,7 +78,7 @@ static void sem_nb_average(sem_nb_intp d, const double *mass, double all, double
 /* ------------------------------------------------------------------ densities: one tile */
 
 /* acc[row] += sum over features of ((x - mean) scale)^2, for the rows of a tile and one class. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void sem_nb_quadratic(const double *tile, sem_nb_intp d, const double *mean,
                              const double *scale, double *acc)
 {
@@ -115,7 +113,7 @@ static void sem_nb_quadratic(const double *tile, sem_nb_intp d, const double *me
 }
 
 /* acc[row] += sum over features of x w. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void sem_nb_linear(const double *tile, sem_nb_intp d, const double *weight, double *acc)
 {
     for (int first = 0; first < SEM_NB_TILE; first += SEM_NB_PARTS * SEM_NB_LANES) {
@@ -146,7 +144,7 @@ static void sem_nb_linear(const double *tile, sem_nb_intp d, const double *weigh
 }
 
 /* The same two where cells may be missing: each seen cell adds its constant b too. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void sem_nb_quadratic_seen(const double *tile, sem_nb_intp d, const double *mean,
                                   const double *scale, const double *constant, double *acc)
 {
@@ -162,7 +160,7 @@ static void sem_nb_quadratic_seen(const double *tile, sem_nb_intp d, const doubl
     }
 }
 
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void sem_nb_linear_seen(const double *tile, sem_nb_intp d, const double *weight,
                                const double *constant, double *acc)
 {
@@ -181,7 +179,7 @@ static void sem_nb_linear_seen(const double *tile, sem_nb_intp d, const double *
 /* ------------------------------------------------------------------ sparse rows, and tables */
 
 /* Add the lines of `table` that the codes of a row name: out[c] += table[line][c]. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void sem_nb_add_lines(sem_nb_intp k, sem_nb_intp d, const sem_nb_intp *lines,
                              const double *table, double *out)
 {
@@ -197,7 +195,7 @@ static void sem_nb_add_lines(sem_nb_intp k, sem_nb_intp d, const sem_nb_intp *li
 /* ------------------------------------------------------------------ from joint to posterior */
 
 /* The class of the largest entry, the first of equals; of `prior` when no class is possible. */
-SEM_NB_UNUSED
+SEM_UNUSED
 static sem_nb_intp sem_nb_best(sem_nb_intp k, const double *joint, const double *prior)
 {
     sem_nb_intp best = 0;
@@ -217,7 +215,7 @@ static sem_nb_intp sem_nb_best(sem_nb_intp k, const double *joint, const double 
 
 /* Replace a row of joint log-densities by the log-posterior, or by the posterior. A row that is
  * impossible (-inf) in every class gets the prior: it tells nothing about its class. */
-SEM_NB_UNUSED
+SEM_UNUSED
 static void sem_nb_normalise(sem_nb_intp k, double *joint, const double *prior, int exponentiate)
 {
     double top = joint[sem_nb_best(k, joint, prior)], sum = 0;

@@ -3,7 +3,7 @@
 /* ------------------------------------------------------------------ statistics */
 
 /* Sums over a block: sums[c] += w (x - origin[c]); mass by class, or by cell with NaN skipped. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void NAME(sem_nb_block_sums)(const REAL *X, sem_nb_intp m, sem_nb_intp d,
                                     const int32_t *y, const double *w, const double *origin,
                                     int missing, double *sums, double *mass, double *cell_mass)
@@ -27,7 +27,7 @@ static void NAME(sem_nb_block_sums)(const REAL *X, sem_nb_intp m, sem_nb_intp d,
 }
 
 /* Squared deviations of a block from its means: m2[c] += w (x - origin[c] - mean[c])^2. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void NAME(sem_nb_block_squares)(const REAL *X, sem_nb_intp m, sem_nb_intp d,
                                        const int32_t *y, const double *w, const double *origin,
                                        int missing, const double *mean, double *m2)
@@ -51,7 +51,7 @@ static void NAME(sem_nb_block_squares)(const REAL *X, sem_nb_intp m, sem_nb_intp
 
 /* Moments of m rows by class, block by block, added to (mass, mean, m2), each (k, d).
  * `scratch` holds 3 k d + k doubles, and `touched` k flags and `list` k numbers, all zero. */
-SEM_NB_UNUSED
+SEM_UNUSED
 static void NAME(sem_nb_moments)(const REAL *X, sem_nb_intp m, sem_nb_intp d, sem_nb_intp k,
                                  const int32_t *y, const double *w, const double *origin,
                                  int missing, sem_nb_intp block, double *mass, double *mean,
@@ -93,7 +93,7 @@ static void NAME(sem_nb_moments)(const REAL *X, sem_nb_intp m, sem_nb_intp d, se
 
 /* Plain sums by class of m rows: of x, or with `binary` of (x > threshold), over seen cells.
  * `mass` (k, d) of seen cells is added to when cells may be missing. Returns what is wrong. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static int NAME(sem_nb_sums)(const REAL *X, sem_nb_intp m, sem_nb_intp d, const int32_t *y,
                              const double *w, int binary, double threshold, int missing,
                              double *sums, double *mass)
@@ -131,7 +131,7 @@ static int NAME(sem_nb_sums)(const REAL *X, sem_nb_intp m, sem_nb_intp d, const 
 /* ------------------------------------------------------------------ densities */
 
 /* Transpose up to 32 rows and `n` features into a tile; the last row fills the rest. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static int NAME(sem_nb_pack)(const REAL *X, sem_nb_intp rows, sem_nb_intp stride, sem_nb_intp n,
                              int binary, double threshold, int missing, double *tile)
 {
@@ -150,7 +150,7 @@ static int NAME(sem_nb_pack)(const REAL *X, sem_nb_intp rows, sem_nb_intp stride
 
 /* Add the log-density of up to 32 rows to joint (rows, k). `acc` holds k 32 doubles, `tile` 32
  * by SEM_NB_FEATURES. `scale` NULL: linear, with `a` the weights; else quadratic about `a`. */
-SEM_NB_UNUSED
+SEM_UNUSED
 static int NAME(sem_nb_densities)(const REAL *X, sem_nb_intp rows, sem_nb_intp d, sem_nb_intp k,
                                   const double *a, const double *scale, const double *constant,
                                   const double *base, int binary, double threshold, int missing,
@@ -185,7 +185,7 @@ static int NAME(sem_nb_densities)(const REAL *X, sem_nb_intp rows, sem_nb_intp d
 
 /* line[column] += w f(x) over the stored entries of the rows listed, all of one class:
  * f is x, (x > threshold), 1, or (x - mean[column])^2. Missing entries are skipped. */
-SEM_NB_UNUSED
+SEM_UNUSED
 static void NAME(sem_nb_sparse_sums)(const REAL *data, const int32_t *indices,
                                      const int32_t *indptr, const int32_t *rows, sem_nb_intp m,
                                      const double *w, int what, double threshold,
@@ -215,7 +215,7 @@ static void NAME(sem_nb_sparse_sums)(const REAL *data, const int32_t *indices,
 
 /* What is wrong with the stored entries: bits of negative ones, of infinite ones, of NaN unless
  * `missing`. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static int NAME(sem_nb_wrong)(const REAL *data, sem_nb_intp n, int missing)
 {
     int64_t negative = 0, strange = 0;
@@ -253,7 +253,7 @@ SEM_NB_INLINE void NAME(sem_nb_row)(const REAL *data, const int32_t *columns, se
 /* Add to joint (rows, k): base, and for each stored entry x w, or x (w - x curve), of its
  * feature's line of `weight`; for a missing entry its line of `absent`, unless NULL. Lines (of
  * features, and `base` and the buffer `row`) have room for `width` classes, k and zeros. */
-SEM_NB_UNUSED SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static void NAME(sem_nb_sparse_densities)(const REAL *data, const int32_t *indices,
                                           const int32_t *indptr, sem_nb_intp first,
                                           sem_nb_intp last, sem_nb_intp k, sem_nb_intp width,

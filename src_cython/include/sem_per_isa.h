@@ -1,12 +1,11 @@
 /* Include the header SEM_BODY once for each instruction set and floating type.
  *
  * SEM_CLONES (sem_simd.h) is the short way; this is the long one, for kernels whose innermost step
- * needs intrinsics (a comparison that yields a bit mask, sums held in registers): inside SEM_BODY the compiler's own
- * macros (__AVX512F__, __AVX2__) tell which set it is compiling for.
+ * needs intrinsics (a comparison that yields a bit mask, sums held in registers): inside SEM_BODY the
+ * compiler's own macros (__AVX512F__, __AVX2__) tell which set it is compiling for.
  *
- * SEM_BODY sees SEM_REAL (float or double), SEM_IS_FLOAT (1 or 0), SEM_T(name) for things that depend on the type, and
- * SEM_K(name) for things that depend on type and instruction set. SEM_PICK(name_f32) is the
- * function of this process's instruction set.
+ * SEM_BODY sees what sem_both_types.h gives it, and SEM_K(name) for things that depend on type and
+ * instruction set. SEM_PICK(name_f32) is the function of this process's instruction set.
  *
  * No include guard: define SEM_BODY, include this, repeat.
  */
@@ -24,48 +23,23 @@
 #  endif
 #endif
 
+#ifndef SEM_JOIN
+#  define SEM_JOIN(a, b) SEM_JOIN_AS_IS(a, b)
+#  define SEM_JOIN_AS_IS(a, b) a##b
+#endif
+
 #if defined(SEM_HAS_CLONES)
 #  pragma GCC push_options
 #  pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
-#  define SEM_REAL float
-#  define SEM_IS_FLOAT 1
-#  define SEM_T(name) name##_f32
-#  define SEM_K(name) name##_f32_v4
-#  include SEM_BODY
-#  undef SEM_REAL
-#  undef SEM_IS_FLOAT
-#  undef SEM_T
-#  undef SEM_K
-#  define SEM_REAL double
-#  define SEM_IS_FLOAT 0
-#  define SEM_T(name) name##_f64
-#  define SEM_K(name) name##_f64_v4
-#  include SEM_BODY
-#  undef SEM_REAL
-#  undef SEM_IS_FLOAT
-#  undef SEM_T
+#  define SEM_K(name) SEM_JOIN(SEM_T(name), _v4)
+#  include "sem_both_types.h"
 #  undef SEM_K
 #  pragma GCC pop_options
 
 #  pragma GCC push_options
 #  pragma GCC target("arch=x86-64-v3")
-#  define SEM_REAL float
-#  define SEM_IS_FLOAT 1
-#  define SEM_T(name) name##_f32
-#  define SEM_K(name) name##_f32_v3
-#  include SEM_BODY
-#  undef SEM_REAL
-#  undef SEM_IS_FLOAT
-#  undef SEM_T
-#  undef SEM_K
-#  define SEM_REAL double
-#  define SEM_IS_FLOAT 0
-#  define SEM_T(name) name##_f64
-#  define SEM_K(name) name##_f64_v3
-#  include SEM_BODY
-#  undef SEM_REAL
-#  undef SEM_IS_FLOAT
-#  undef SEM_T
+#  define SEM_K(name) SEM_JOIN(SEM_T(name), _v3)
+#  include "sem_both_types.h"
 #  undef SEM_K
 #  pragma GCC pop_options
 #endif
@@ -77,23 +51,8 @@
 #  pragma GCC push_options
 #  pragma GCC target("arch=x86-64-v3")
 #endif
-#define SEM_REAL float
-#define SEM_IS_FLOAT 1
-#define SEM_T(name) name##_f32
-#define SEM_K(name) name##_f32_base
-#include SEM_BODY
-#undef SEM_REAL
-#undef SEM_IS_FLOAT
-#undef SEM_T
-#undef SEM_K
-#define SEM_REAL double
-#define SEM_IS_FLOAT 0
-#define SEM_T(name) name##_f64
-#define SEM_K(name) name##_f64_base
-#include SEM_BODY
-#undef SEM_REAL
-#undef SEM_IS_FLOAT
-#undef SEM_T
+#define SEM_K(name) SEM_JOIN(SEM_T(name), _base)
+#include "sem_both_types.h"
 #undef SEM_K
 #if defined(__GNUC__) && defined(__x86_64__) && (defined(SEM_SIMD_V4) || defined(SEM_SIMD_V3))
 #  pragma GCC pop_options

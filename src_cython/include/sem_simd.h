@@ -29,6 +29,13 @@
 #  define SEM_CLONES
 #endif
 
+/* A module takes what it needs of a header, and leaves the rest. */
+#if defined(__GNUC__)
+#  define SEM_UNUSED __attribute__((unused))
+#else
+#  define SEM_UNUSED
+#endif
+
 /* The path that the cloned kernels take in this process. */
 static inline const char *sem_simd_path(void)
 {

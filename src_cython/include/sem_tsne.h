@@ -67,18 +67,21 @@ typedef struct {
 #define SEM_BODY "sem_tsne_body.h"
 #include "sem_per_isa.h"
 
+SEM_UNUSED
 static void sem_ts_attract(const sem_ts_graph *graph, const sem_ts_points *points, float inv_dof,
                            ptrdiff_t first, ptrdiff_t last, float *scratch, float *force)
 {
     SEM_PICK(sem_ts_attract_f32)(graph, points, inv_dof, first, last, scratch, force);
 }
 
+SEM_UNUSED
 static double sem_ts_graph_log(const sem_ts_graph *graph, const sem_ts_points *points,
                                float inv_dof, ptrdiff_t first, ptrdiff_t last)
 {
     return SEM_PICK(sem_ts_graph_log_f32)(graph, points, inv_dof, first, last);
 }
 
+SEM_UNUSED
 static void sem_ts_repulse(const sem_ts_points *queries, const sem_ts_points *points, double dof,
                            ptrdiff_t first, ptrdiff_t last, float *scratch, float *force,
                            float *potential)
@@ -86,12 +89,14 @@ static void sem_ts_repulse(const sem_ts_points *queries, const sem_ts_points *po
     SEM_PICK(sem_ts_repulse_f32)(queries, points, dof, first, last, scratch, force, potential);
 }
 
+SEM_UNUSED
 static float sem_ts_row_weights(const float *sq_distances, ptrdiff_t k, float log_perplexity,
                                 float *buffer, float *weight)
 {
     return SEM_PICK(sem_ts_row_weights_f32)(sq_distances, k, log_perplexity, buffer, weight);
 }
 
+SEM_UNUSED
 static void sem_ts_walk(const sem_ts_node *nodes, int32_t n_nodes, const sem_ts_points *points,
                         const sem_ts_points *queries, ptrdiff_t first, double dof, float sq_angle,
                         float *force, float *potential)
@@ -102,7 +107,7 @@ static void sem_ts_walk(const sem_ts_node *nodes, int32_t n_nodes, const sem_ts_
 
 /* One coordinate of some points: gains, momentum, and the sum of squares of the scaled gradient.
  * The step is written to `step`, which the caller may clip before it adds it. */
-SEM_CLONES
+SEM_UNUSED SEM_CLONES
 static double sem_ts_momentum(const sem_ts_rule *rule, ptrdiff_t n, const float *attraction,
                               const float *repulsion, float *restrict step, float *restrict gain)
 {

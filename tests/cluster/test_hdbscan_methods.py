@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from callbacks import Recorder
 from sklearn.callback import ProgressBar
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
@@ -146,28 +147,12 @@ def test_grid_search_tunes_without_labels(rng):
 
 
 def test_stages_are_reported_to_callbacks(rng):
-    class Log:
-        def __init__(self):
-            self.seen = []
-
-        def setup(self, estimator, context):
-            pass
-
-        def teardown(self, estimator, context):
-            pass
-
-        def on_fit_task_begin(self, estimator, context):
-            self.seen.append(context.task_name)
-
-        def on_fit_task_end(self, estimator, context):
-            self.seen.append(f"/{context.task_name}")
-
-    log = Log()
+    recorder = Recorder()
     X = blobs(rng, 100, 2)
-    model = HDBSCAN().set_callbacks(log, ProgressBar()).fit(X)
+    model = HDBSCAN().set_callbacks(recorder, ProgressBar()).fit(X)
     stages = ["core distances", "spanning tree", "linkage", "condensed tree"]
-    inner = [name for stage in stages for name in (stage, f"/{stage}")]
-    assert log.seen == ["fit", *inner, "/fit"]
+    inner = [f"{when} {stage}" for stage in stages for when in ("begin", "end")]
+    assert recorder.events == ["setup", "begin fit", *inner, "end fit", "teardown"]
     np.testing.assert_array_equal(model.labels_, HDBSCAN().fit(X).labels_)
 
 

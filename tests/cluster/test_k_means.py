@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from callbacks import Recorder, Watcher
 from scipy.stats import mannwhitneyu
 from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.datasets import load_digits, load_iris, make_blobs
@@ -447,42 +448,21 @@ def test_centers_set_by_the_user_are_used():
 # ----------------------------------------------------------------------- watching a fit
 
 
-class Recorder:
-    """A callback that keeps what it is told, and may ask to stop."""
-
-    def __init__(self, stop_after=None):
-        self.tasks, self.scores, self.stop_after = [], [], stop_after
-
-    def setup(self, estimator, context):
-        self.tasks.append("setup")
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, X, fitted_estimator):
-        self.tasks.append(context.task_name)
-        if context.task_name == "iteration":
-            self.scores.append(fitted_estimator.score(X))
-            return self.stop_after is not None and len(self.scores) >= self.stop_after
-
-    def teardown(self, estimator, context):
-        self.tasks.append("teardown")
-
-
 def test_callbacks_see_every_iteration_of_every_run():
     X, _ = make_blobs(300, 2, centers=9, random_state=0)
-    watched, recorder = KMeans(9, n_init=2, random_state=0), Recorder()
-    watched.set_callbacks(recorder).fit(X)
+    watched = KMeans(9, n_init=2, random_state=0)
+    watcher = Watcher("iteration", lambda fitted: fitted.score(X))
+    watched.set_callbacks(watcher).fit(X)
     assert state(watched) == state(KMeans(9, n_init=2, random_state=0).fit(X))
-    assert recorder.tasks.count("run") == 2
-    assert recorder.tasks[0] == "setup" and recorder.tasks[-2:] == ["fit", "teardown"]
-    first_run = recorder.tasks.index("run") - 1
-    assert np.all(np.diff(recorder.scores[:first_run]) >= -1e-9)
+    assert watcher.ended("run") == 2
+    assert watcher.events[0] == "setup" and watcher.events[-2:] == ["end fit", "teardown"]
+    first_run = watcher.events[: watcher.events.index("end run")].count("end iteration")
+    assert np.all(np.diff(watcher.seen[:first_run]) >= -1e-9)
 
 
 def test_callback_that_asks_to_stop_ends_the_run():
     X, _ = make_blobs(2000, 2, centers=30, cluster_std=3, random_state=0)
-    watched = KMeans(30, random_state=0, tol=0).set_callbacks(Recorder(stop_after=3)).fit(X)
+    watched = KMeans(30, random_state=0, tol=0).set_callbacks(Recorder("iteration", 3)).fit(X)
     assert watched.n_iter_ == 3
     np.testing.assert_array_equal(watched.predict(X), watched.labels_)
 

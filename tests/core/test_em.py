@@ -64,12 +64,12 @@ def test_an_objective_of_minus_infinity_is_not_convergence():
 def test_watch_sees_iterations_and_ends_the_run():
     seen = []
 
-    def watch(i, model=None):
-        seen.append((i, model))
-        return i == 1
+    def watch(model=None):
+        seen.append(model)
+        return model == 0.25
 
     run = run_em(Halving(), 1.0, max_iter=50, tol=0.0, watch=watch)
-    assert seen == [(0, None), (0, 0.5), (1, None), (1, 0.25)]
+    assert seen == [None, 0.5, None, 0.25]
     assert run.n_iter == 2 and not run.converged
     np.testing.assert_allclose(run.history, [-1, -0.5, -0.25])
 

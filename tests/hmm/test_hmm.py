@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from callbacks import Recorder, Watcher
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -556,41 +557,16 @@ def test_stationary_distribution_of_a_chain_that_gets_caught():
 # ----------------------------------------------------------------------------------------- callbacks
 
 
-class Recorder:
-    """A callback that writes down what it is told, and ends a run after `stop` iterations."""
-
-    max_propagation_depth = 0
-
-    def __init__(self, stop=None):
-        self.stop, self.tasks, self.scores = stop, [], []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        self.tasks.append(("begin", context.task_name))
-
-    def on_fit_task_end(self, estimator, context, *, X, fitted_estimator):
-        self.tasks.append(("end", context.task_name))
-        if context.task_name == "iteration":
-            self.scores.append(fitted_estimator.score(X))
-            return self.stop is not None and len(self.scores) >= self.stop
-        return False
-
-
 def test_callbacks_see_every_iteration_and_may_end_the_fit(rng):
     X, _, _ = gaussian_case(rng, "diag")
-    recorder = Recorder()
+    watcher = Watcher("iteration", lambda fitted: fitted.score(X))
     model = GaussianHMM(2, reg_covar=0, max_iter=4, tol=0, random_state=0)
-    fit_quietly(model.set_callbacks(recorder), X)
-    np.testing.assert_allclose(recorder.scores, model.history_[1:], rtol=1e-10)
-    assert recorder.tasks[:3] == [("begin", "fit"), ("begin", "run"), ("begin", "iteration")]
-    assert recorder.tasks[-2:] == [("end", "run"), ("end", "fit")]
+    fit_quietly(model.set_callbacks(watcher), X)
+    np.testing.assert_allclose(watcher.seen, model.history_[1:], rtol=1e-10)
+    assert watcher.events[:4] == ["setup", "begin fit", "begin run", "begin iteration"]
+    assert watcher.events[-3:] == ["end run", "end fit", "teardown"]
     stopping = GaussianHMM(2, max_iter=50, tol=0, random_state=0)
-    fit_quietly(stopping.set_callbacks(Recorder(stop=2)), X)
+    fit_quietly(stopping.set_callbacks(Recorder("iteration", 2)), X)
     assert stopping.n_iter_ == 2
 
 

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from callbacks import Recorder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -245,37 +246,16 @@ def test_only_needed_prefixes_are_predicted(rng):
     assert sum(seen) < 0.85 * 60 * 20_000
 
 
-class Recorder:
-    """A callback that notes what it is told and stops after some trials."""
-
-    def __init__(self, stop_after=None):
-        self.stop_after, self.names = stop_after, []
-
-    def setup(self, estimator, context):
-        self.names.append("setup")
-
-    def on_fit_task_begin(self, estimator, context):
-        self.names.append(f"begin {context.task_name}")
-
-    def on_fit_task_end(self, estimator, context):
-        self.names.append(f"end {context.task_name}")
-        return self.stop_after is not None and self.names.count("end trial") >= self.stop_after
-
-    def teardown(self, estimator, context):
-        self.names.append("teardown")
-
-
 def test_callbacks_see_every_trial_and_may_stop(rng):
     X, y, _, _ = make(rng)
     assert issubclass(RANSACRegressor, CallbackSupportMixin)
     recorder = Recorder()
     found = RANSACRegressor(random_state=0).set_callbacks(recorder).fit(X, y)
-    assert recorder.names.count("end trial") == found.n_trials_
-    assert recorder.names[0] == "setup" and recorder.names[-1] == "teardown"
-    assert recorder.names.count("begin fit") == recorder.names.count("end fit") == 1
-    stopped = (
-        RANSACRegressor(random_state=0, stop_probability=1).set_callbacks(Recorder(7)).fit(X, y)
-    )
+    assert recorder.ended("trial") == found.n_trials_
+    assert recorder.events[0] == "setup" and recorder.events[-1] == "teardown"
+    assert recorder.events.count("begin fit") == recorder.ended("fit") == 1
+    stopped = RANSACRegressor(random_state=0, stop_probability=1)
+    stopped.set_callbacks(Recorder("trial", 7)).fit(X, y)
     assert stopped.n_trials_ == 7
 
 

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from callbacks import Recorder, Watcher
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris
 from sklearn.manifold import TSNE as SklearnTSNE
@@ -235,37 +236,17 @@ def test_iterations_that_the_exaggeration_leaves_over_are_made(rng):
     assert model.n_iter_ == 400 and model.kl_history_[3, 1] < 0.9 * model.kl_history_[0, 1]
 
 
-class Recorder:
-    """A callback that keeps what it is told, and may ask to stop."""
-
-    def __init__(self, stop_after=None):
-        self.seen, self.stop_after = [], stop_after
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-        self.seen.append((context.task_name, fitted_estimator.embedding_.copy()))
-        return len(self.seen) == self.stop_after
-
-
 def test_callbacks_see_the_map_every_50_iterations(digits):
     X = digits[0][:200]
-    recorder = Recorder()
-    model = TSNE(max_iter=300).set_callbacks(recorder).fit(X)
-    assert [name for name, _ in recorder.seen] == ["iterations"] * 6 + ["fit"]
-    np.testing.assert_array_equal(recorder.seen[-1][1], model.embedding_)
-    np.testing.assert_array_equal(recorder.seen[-2][1], model.embedding_)
+    for task, times in (("iterations", 6), ("fit", 1)):
+        watcher = Watcher(task, lambda fitted: fitted.embedding_.copy())
+        model = TSNE(max_iter=300).set_callbacks(watcher).fit(X)
+        assert watcher.ended(task) == times
+        np.testing.assert_array_equal(watcher.seen[-1], model.embedding_)
 
 
 def test_callback_that_asks_to_stop_ends_the_fit(digits):
-    model = TSNE().set_callbacks(Recorder(stop_after=3)).fit(digits[0][:200])
+    model = TSNE().set_callbacks(Recorder("iterations", 3)).fit(digits[0][:200])
     assert model.n_iter_ == 150
 
 

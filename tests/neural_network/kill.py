@@ -22,9 +22,9 @@ def train(folder):
     """Train, a line an epoch, and print the digest of the weights."""
     import numpy as np
 
-    from sklearn_extra_ml.neural_network import AutoEncoder, _base
+    from sklearn_extra_ml.neural_network import AutoEncoder, _checkpoint
 
-    _base._SECONDS_BETWEEN_CHECKPOINTS = 0.0  # every epoch: most moments are within a write
+    _checkpoint._SECONDS_BETWEEN_CHECKPOINTS = 0.0  # every epoch: most moments are within a write
     X = np.random.default_rng(0).normal(size=(600, 12)).astype(np.float32)
     model = AutoEncoder(
         hidden_layer_sizes=(32,),
@@ -59,7 +59,7 @@ def epochs_seen(child, n_epochs):
 
 
 def main(n_kills, folder):
-    from sklearn_extra_ml._torch._state import read_checkpoint
+    from sklearn_extra_ml._torch._storage import read_checkpoint
 
     expected = epochs_seen(start(""), N_EPOCHS + 1)
     moments, epochs, n_rounds = random.Random(0), [], 0

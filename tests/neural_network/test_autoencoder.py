@@ -296,16 +296,6 @@ def test_stages_of_images_hold_residual_blocks_that_start_as_the_identity(normal
     assert decoder(encoder(rows)).shape == rows.shape
 
 
-def test_residual_block_starts_as_the_identity_and_takes_shift_and_scale():
-    block = _blocks.ResidualBlock(8)
-    h, shift, scale = torch.randn(3, 5, 8)
-    torch.testing.assert_close(block(h, shift, scale), h)
-    torch.nn.init.ones_(block.last.weight)
-    inner = block.activation(block.first(block.norm(h) * (1 + scale) + shift))
-    torch.testing.assert_close(block(h, shift, scale), h + block.last(inner))
-    assert _blocks.ResidualMLP(4, 3, 16, 2)(torch.randn(5, 4)).shape == (5, 3)
-
-
 # --- outliers --------------------------------------------------------------------------------------
 
 

@@ -198,6 +198,28 @@ def test_whole_numbers_are_drawn_whole_unless_told_otherwise():
     np.testing.assert_array_equal(filled[:, 0], np.round(filled[:, 0]))
 
 
+def test_amounts_that_are_mostly_zero_are_drawn_as_zero_as_often():
+    rng = np.random.default_rng(0)
+    bought = rng.random(600) < 0.35
+    X = np.c_[
+        np.where(bought, rng.lognormal(2, 0.5, size=600), 0.0), rng.normal(size=600) + 2 * bought
+    ]
+    drawn = DiffusionModel(random_state=0).fit(X).sample(2000)
+    zero = drawn[:, 0] == 0
+    assert abs(zero.mean() - (X[:, 0] == 0).mean()) < 0.05
+    assert drawn[~zero, 0].mean() == pytest.approx(X[bought, 0].mean(), rel=0.1)
+    assert drawn[~zero, 1].mean() - drawn[zero, 1].mean() == pytest.approx(2, abs=0.3)
+
+
+def test_decimals_are_drawn_as_in_the_training_rows():
+    rng = np.random.default_rng(0)
+    X = np.c_[np.round(rng.normal(size=80), 1), rng.normal(size=80)]
+    model = DiffusionModel(**SMALL, max_iter=20).fit(X)
+    drawn = model.sample(50)
+    np.testing.assert_array_equal(drawn[:, 0], np.round(drawn[:, 0], 1))
+    assert (drawn[:, 1] != np.round(drawn[:, 1], 4)).all()
+
+
 def test_classes_are_drawn_as_asked_and_as_frequent(classes):
     left = classes.sample(200, y="left")
     assert (left.sum(axis=1) < 0).mean() > 0.97

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from reference.diffusion import GaussianDenoiser
+from reference.diffusion import GaussianDenoiser, karras_sigmas
 from sklearn_extra_ml._torch import _probability_flow as flow
 from sklearn_extra_ml._torch import _solvers as solvers
 from sklearn_extra_ml._torch._denoiser import ConditionalMLP, Denoiser, guided, with_context
@@ -31,7 +31,7 @@ def test_solver_error_falls_with_its_order(gaussian, rng, name):
     exact = gaussian.flow(x, 80.0, 0.05)
     errors = []
     for n_steps in (80, 160):
-        sigmas = solvers.karras_sigmas(n_steps, 0.05, 80.0)[:-1]
+        sigmas = karras_sigmas(n_steps, 0.05, 80.0)[:-1]
         found = solvers.SOLVERS[name](gaussian.denoise, x, sigmas)
         errors.append(np.abs(found - exact).max())
     order = math.log2(errors[0] / errors[1])
@@ -41,7 +41,7 @@ def test_solver_error_falls_with_its_order(gaussian, rng, name):
 @pytest.mark.parametrize("name", solvers.SOLVERS)
 def test_samples_have_mean_and_covariance_of_the_gaussian(gaussian, rng, name):
     n = 4000
-    sigmas = solvers.karras_sigmas(200, 0.002, 80.0)
+    sigmas = karras_sigmas(200, 0.002, 80.0)
 
     def noise(like):
         return rng.normal(size=like.shape)
@@ -81,7 +81,7 @@ def test_chain_levels_equal_the_product_of_the_schedule():
 
 def test_watch_sees_every_state_and_changes_nothing(gaussian, rng):
     x = 80 * rng.normal(size=(5, 3))
-    sigmas = solvers.karras_sigmas(8, 0.002, 80.0)
+    sigmas = karras_sigmas(8, 0.002, 80.0)
     for solver in (solvers.dpmpp_2m, solvers.heun, solvers.euler, solvers.ddim):
         seen = []
         watched = solver(gaussian.denoise, x, sigmas, None, lambda *s, seen=seen: seen.append(s))
@@ -99,7 +99,7 @@ def test_repaint_draws_from_the_conditional_gaussian(rng):
         gaussian.denoise,
         np.tile(known, (n, 1)),
         mask,
-        solvers.karras_sigmas(80, 0.01, 20.0),
+        karras_sigmas(80, 0.01, 20.0),
         lambda like: rng.normal(size=like.shape),
         n_resample=20,
     )

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal as assert_polars_equal
 
-from sklearn_extra_ml._torch._state import load_model, save_model
+from sklearn_extra_ml._torch._storage import load_model, save_model
 from sklearn_extra_ml._torch._table import TableEncoder
 
-SCALINGS = ("column", "global", "quantile", False)
+SCALINGS = ("auto", "column", "global", "quantile", False)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def frame(rng):
 def test_pandas_frame_comes_back_with_dtypes_and_gaps(frame, scaling, encoding):
     encoder = TableEncoder(scaling, categorical_encoding=encoding).fit(frame)
     Z = encoder.transform(frame)
-    assert Z.shape == (60, encoder.n_encoded) == (60, len(encoder.feature_names_out(list(frame))))
+    assert Z.shape == (60, encoder.n_encoded)
     assert np.isnan(Z).any(axis=0).sum() == 2  # the two numeric columns with gaps
     back = encoder.inverse_transform(Z, index=frame.index)
     pd.testing.assert_frame_equal(back, frame)
@@ -142,9 +142,48 @@ def test_whole_columns_come_back_whole_where_asked(rng):
     X[3, 0] = np.nan
     encoder = TableEncoder().fit(X)
     Z = encoder.transform(rng.normal(size=(20, 2)))
-    back, plain = encoder.inverse_transform(Z, whole=True), encoder.inverse_transform(Z)
+    back, plain = encoder.inverse_transform(Z, rounded=True), encoder.inverse_transform(Z)
     np.testing.assert_array_equal(back[:, 0], np.round(plain[:, 0]))
     np.testing.assert_array_equal(back[:, 1], plain[:, 1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_are_rounded_to_the_decimals_of_the_fit(rng, dtype):
+    X = np.c_[
+        np.round(rng.normal(size=60), 1),
+        1000 + np.round(rng.normal(size=60), 3),
+        rng.normal(size=60),
+        100 * rng.integers(9, size=60),
+    ].astype(dtype)
+    X[5, 0] = np.nan
+    encoder = TableEncoder().fit(X)
+    np.testing.assert_array_equal(encoder.decimals, [1, 3 if dtype == np.float64 else -1, -1, 0])
+    Z = encoder.transform(X)
+    back = encoder.inverse_transform(Z + 1e-9 * rng.normal(size=Z.shape), rounded=True)
+    for j, decimals in enumerate(encoder.decimals):
+        expected = X[:, j] if decimals < 0 else np.round(X[:, j].astype(np.float64), decimals)
+        np.testing.assert_allclose(back[:, j], expected, rtol=0 if decimals >= 0 else 1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_decimals_of_few_rows_are_those_that_write_them(rng, size):
+    X = np.c_[np.linspace(0.25, 0.75, size), rng.normal(size=size)]
+    encoder = TableEncoder().fit(X)
+    assert encoder.decimals[0] == 2 and encoder.decimals[1] == -1
+
+
+def test_auto_takes_scores_for_columns_that_pile_up_only(rng):
+    amount = np.where(rng.random(300) < 0.7, 0.0, rng.lognormal(size=300))
+    imputed = np.where(rng.random(300) < 0.3, 1.25, rng.normal(size=300))
+    X = np.c_[rng.normal(size=300), amount, imputed, rng.integers(2, size=300)]
+    encoder = TableEncoder("auto").fit(X)
+    assert [score is not None for score in encoder.scores] == [False, True, True, False]
+    Z = encoder.transform(X)
+    back = encoder.inverse_transform(Z + 0.05 * rng.uniform(-1, 1, size=Z.shape))
+    for j, value in ((1, 0.0), (2, 1.25)):
+        held = X[:, j] == value
+        np.testing.assert_array_equal(back[held, j], value)
+        assert (back[~held, j] != value).mean() > 0.9
 
 
 def test_clip_keeps_the_range_of_the_fit(rng):

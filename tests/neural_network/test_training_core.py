@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import skorch
 import torch
+from callbacks import Watcher
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -23,7 +24,7 @@ from sklearn_extra_ml._torch import _net
 from sklearn_extra_ml._torch._batches import DeviceBatches, TensorData
 from sklearn_extra_ml._torch._flat import lay_end_to_end
 from sklearn_extra_ml._torch._plan import TrainingPlan
-from sklearn_extra_ml.neural_network import AutoEncoder, DiffusionModel, _base
+from sklearn_extra_ml.neural_network import AutoEncoder, DiffusionModel, _checkpoint
 
 
 def small(**parameters):
@@ -254,7 +255,7 @@ class Network(torch.nn.Module):
 def test_resumed_training_gives_the_bits_of_the_uninterrupted_one(
     parameters, blob, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(_base, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_checkpoint, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     whole = small(**parameters).fit(blob)
     with pytest.raises(Stop):
         small(**parameters, checkpoint_dir=tmp_path, callbacks=[StopAt(3)]).fit(blob)
@@ -284,7 +285,7 @@ def test_checkpoint_of_other_data_or_parameters_is_left_alone(blob, tmp_path):
 def test_checkpoint_without_a_seed_resumes_with_the_seed_it_was_begun_with(
     blob, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(_base, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_checkpoint, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     np.random.seed(11)  # noqa: NPY002
     whole = small(random_state=None).fit(blob)
     np.random.seed(11)  # noqa: NPY002
@@ -408,7 +409,7 @@ def test_load_refuses_other_files_and_other_classes(blob, tmp_path):
     path.write_bytes(b"not a model at all")
     with pytest.raises(ValueError, match="no safetensors file"):
         AutoEncoder.load(path)
-    from sklearn_extra_ml._torch._state import save_model
+    from sklearn_extra_ml._torch._storage import save_model
 
     save_model(path, {"class": "KMeans"})
     with pytest.raises(ValueError, match="is a model of class KMeans"):
@@ -433,7 +434,7 @@ def test_model_of_a_gpu_loads_on_a_machine_without_one(blob, monkeypatch):
 
 
 def test_atomic_write_leaves_the_old_file_when_the_writer_fails(tmp_path):
-    from sklearn_extra_ml._torch._state import write_atomically
+    from sklearn_extra_ml._torch._storage import write_atomically
 
     path = tmp_path / "state"
     write_atomically(path, lambda file: file.write(b"old"))
@@ -483,29 +484,11 @@ def test_skorch_scheduler_drives_a_constant_rate(blob):
 
 
 def test_scikit_learn_callbacks_see_every_epoch_and_a_usable_model(blob):
-    class Watch:
-        def __init__(self):
-            self.scores = []
-
-        def setup(self, estimator, context):
-            pass
-
-        def on_fit_task_begin(self, estimator, context):
-            pass
-
-        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-            if context.task_name == "epoch":
-                self.scores.append(fitted_estimator.score(blob))
-                return len(self.scores) == 4
-
-        def teardown(self, estimator, context):
-            pass
-
-    watch = Watch()
+    watch = Watcher("epoch", lambda fitted: fitted.score(blob), stop_at="epoch", n=4)
     model = small(max_iter=20, learning_rate_init=0.01).set_callbacks(watch).fit(blob)
     assert model.n_iter_ == 4
-    assert watch.scores[-1] == model.score(blob)
-    assert watch.scores[0] < watch.scores[-1]
+    assert watch.seen[-1] == model.score(blob)
+    assert watch.seen[0] < watch.seen[-1]
 
 
 class Interrupt(skorch.callbacks.Callback):
@@ -555,7 +538,7 @@ def test_interrupted_continuation_keeps_the_weights_of_the_last_whole_epoch(hook
 
 
 def test_interrupted_fit_goes_on_from_its_checkpoint(blob, tmp_path, monkeypatch):
-    monkeypatch.setattr(_base, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(_checkpoint, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     with pytest.raises(KeyboardInterrupt):
         small(checkpoint_dir=tmp_path, callbacks=[Interrupt(3, "on_batch_end")]).fit(blob)
     seen = []

@@ -10,17 +10,6 @@ from sklearn_extra_ml.cluster import HDBSCAN
 from sklearn_extra_ml.plotting import CondensedTreeDisplay
 
 
-@pytest.fixture
-def plt():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 def polygon_area(outline):
     x, y = outline.T
     return abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2

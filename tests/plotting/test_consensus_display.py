@@ -11,17 +11,6 @@ from sklearn_extra_ml.plotting import ConsensusDisplay
 
 
 @pytest.fixture
-def plt():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
-@pytest.fixture
 def data(rng):
     X = rng.uniform(size=(80, 2))
     y = X @ [2.0, 1.0] + 0.01 * rng.normal(size=80)

@@ -8,17 +8,6 @@ from sklearn_extra_ml.neural_network import VAE, AutoEncoder
 from sklearn_extra_ml.plotting import LatentSpaceDisplay, LossCurveDisplay, ReconstructionDisplay
 
 
-@pytest.fixture
-def plt():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def digits():
     return load_digits(return_X_y=True)

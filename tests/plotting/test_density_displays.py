@@ -15,17 +15,6 @@ from sklearn_extra_ml.plotting import (
 )
 
 
-@pytest.fixture
-def plt():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
 def segments(display):
     return np.array(display.ax_.collections[0].get_segments())
 

@@ -1,21 +1,11 @@
 """Displays of diffusion models and synthetic tables."""
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
 from sklearn_extra_ml.neural_network import DiffusionModel
 from sklearn_extra_ml.plotting import DenoisingTrajectoryDisplay, SyntheticComparisonDisplay
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +39,7 @@ def test_trajectory_shows_states_from_noise_to_sample(model, frame):
     assert display.axes_[0].get_xlabel() == "a" and display.axes_[-1].get_title() == "sample"
 
 
-def test_trajectory_draws_to_given_axes(model):
+def test_trajectory_draws_to_given_axes(plt, model):
     fig, axes = plt.subplots(1, 3)
     display = DenoisingTrajectoryDisplay.from_estimator(
         model, n_panels=3, n_samples=5, features=(0, 2), axes=axes, scatter_kwargs={"color": "k"}

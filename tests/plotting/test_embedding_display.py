@@ -1,6 +1,5 @@
 """EmbeddingDisplay: what is drawn is what was given."""
 
-import matplotlib
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -8,19 +7,10 @@ from sklearn.datasets import load_iris
 from sklearn_extra_ml.manifold import TSNE
 from sklearn_extra_ml.plotting import EmbeddingDisplay
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 
 @pytest.fixture(scope="module")
 def model():
     return TSNE(max_iter=300, random_state=0).fit(load_iris().data)
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def test_points_are_drawn_by_class_and_the_divergence_beside_them(model):
@@ -35,7 +25,28 @@ def test_points_are_drawn_by_class_and_the_divergence_beside_them(model):
     display.figure_.canvas.draw()
 
 
-def test_one_axes_gets_the_points_only(model):
+def test_density_leaves_a_margin_around_every_point(model):
+    display = EmbeddingDisplay.from_estimator(model, density=True)
+    ax = display.ax_[0]
+    low, high = model.embedding_.min(axis=0), model.embedding_.max(axis=0)
+    margin = 0.02 * (high - low)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert left < low[0] - margin[0] and right > high[0] + margin[0]
+    assert bottom < low[1] - margin[1] and top > high[1] + margin[1]
+
+
+def test_legend_stands_outside_of_our_own_figure_only(plt, model):
+    y = load_iris().target
+    ours = EmbeddingDisplay.from_embedding(model.embedding_, labels=y)
+    _, ax = plt.subplots()
+    EmbeddingDisplay.from_embedding(model.embedding_, labels=y, ax=ax)
+    for axes, outside in ((ours.ax_, True), (ax, False)):
+        axes.figure.canvas.draw()
+        begin = axes.get_legend().get_window_extent().x0
+        assert bool(begin >= axes.get_window_extent().x1) is outside
+
+
+def test_one_axes_gets_the_points_only(plt, model):
     _, ax = plt.subplots()
     display = EmbeddingDisplay.from_estimator(model, ax=ax)
     assert display.ax_ is ax and display.curve_ is None

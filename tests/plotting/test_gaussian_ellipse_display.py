@@ -11,17 +11,6 @@ from sklearn_extra_ml.plotting import GaussianEllipseDisplay
 
 
 @pytest.fixture
-def plt():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
-@pytest.fixture
 def iris():
     return load_iris(return_X_y=True)
 

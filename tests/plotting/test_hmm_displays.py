@@ -13,17 +13,6 @@ from sklearn_extra_ml.plotting import StateSequenceDisplay, TransitionGraphDispl
 
 
 @pytest.fixture
-def plt():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
-
-
-@pytest.fixture
 def model():
     return GaussianHMM.from_parameters(
         [1, 0, 0],

@@ -1,6 +1,5 @@
 """Grids of generated images."""
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,15 +10,6 @@ from sklearn.neighbors import KernelDensity
 from sklearn_extra_ml.discriminant_analysis import GaussianDiscriminantAnalysis
 from sklearn_extra_ml.neural_network import VAE, DiffusionModel
 from sklearn_extra_ml.plotting import SampleGridDisplay
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +101,7 @@ def test_given_rows_are_grouped_by_their_labels(digits):
     np.testing.assert_allclose(cell(plain, 1, 1)[..., 0], X[11].reshape(8, 8), atol=1 / 128)
 
 
-def test_images_may_have_colours_missing_pixels_and_a_range(rng):
+def test_images_may_have_colours_missing_pixels_and_a_range(plt, rng):
     X = rng.uniform(-1, 1, size=(2, 3 * 5 * 6))
     X[1, 7] = np.nan  # the pixel in line 1, column 1 of the first channel
     _, ax = plt.subplots()

@@ -1,9 +1,19 @@
-"""The exact denoiser of a Gaussian, by its eigenvectors."""
+"""The exact denoiser of a Gaussian, by its eigenvectors, and the noise levels of Karras et al."""
 
 import math
 
 import numpy as np
 import torch
+
+
+def karras_sigmas(n_steps, sigma_min, sigma_max, rho=7.0):
+    """Return `n_steps` levels from `sigma_max` to `sigma_min`, dense near the data, then 0.
+
+    Karras et al. (2022), equation 5. One step: `sigma_max`, 0.
+    """
+    fraction = np.arange(n_steps) / max(n_steps - 1, 1)
+    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    return np.append((high + fraction * (low - high)) ** rho, 0.0)
 
 
 class GaussianDenoiser:

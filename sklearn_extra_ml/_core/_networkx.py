@@ -1,4 +1,4 @@
-"""What the tree records of this package share."""
+"""networkx on demand."""
 
 
 def import_networkx():
