@@ -74,11 +74,13 @@ def refuse_lengths_as_y(X, y):
 
     In hmmlearn the second argument is `lengths`; taken for `y` the boundaries would be lost.
     """
-    if y is not None and len(np.atleast_1d(y)) != len(X):
+    try:
+        check_consistent_length(X, y)
+    except ValueError as error:
         raise ValueError(
-            f"`y` has {len(np.atleast_1d(y))} entries, but X has {len(X)}. Allowed: one for each, "
-            "or None; it is ignored. Pass the lengths of sequences as `lengths=`."
-        )
+            f"{error}. `y` is ignored. Allowed: one entry for each of X, or None. Pass the lengths "
+            "of sequences as `lengths=`."
+        ) from None
 
 
 def join(X):
