@@ -111,11 +111,8 @@ class BaseDiffusion(BaseDeep):
                 "'from_dtype' with `image_shape` or `encoder`",
                 "Leave it out.",
             )
-        scaling = self.standardize
-        if scaling == "auto":
-            scaling = "global" if images else "auto"
         self._table = TableEncoder(
-            scaling, self.categorical_features, self.categorical_encoding, complete=images
+            self._scaling(), self.categorical_features, self.categorical_encoding, complete=images
         ).fit(self._codes(X))
         if images:
             self._check_image()
@@ -153,6 +150,12 @@ class BaseDiffusion(BaseDeep):
                 f"sides of at least {least}, so that 2 pixels are left",
                 "Name fewer channels in `hidden_layer_sizes`.",
             )
+
+    def _scaling(self):
+        """Return how the table scales its numbers."""
+        if self.standardize != "auto":
+            return self.standardize
+        return "auto" if self.image_shape is None else "global"
 
     def _hidden_sizes(self):
         if isinstance(self.hidden_layer_sizes, str):  # "auto"

