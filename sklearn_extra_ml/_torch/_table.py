@@ -439,6 +439,7 @@ def _numbers(columns, positions, names):
     return out
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is not written exactly
 def _decimals(values):
     """Return the fewest decimals that write all values exactly, -1 if they need more than 6."""
     single = (values == values.astype(np.float32)).all()

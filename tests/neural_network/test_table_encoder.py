@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal as assert_polars_equal
 
 from sklearn_extra_ml._torch._storage import load_model, save_model
-from sklearn_extra_ml._torch._table import TableEncoder
+from sklearn_extra_ml._torch._table import TableEncoder, _decimals
 
 SCALINGS = ("auto", "column", "global", "quantile", False)
 
@@ -170,6 +170,15 @@ def test_decimals_of_few_rows_are_those_that_write_them(rng, size):
     X = np.c_[np.linspace(0.25, 0.75, size), rng.normal(size=size)]
     encoder = TableEncoder().fit(X)
     assert encoder.decimals[0] == 2 and encoder.decimals[1] == -1
+
+
+def test_decimals_of_numbers_beyond_single_precision():
+    X = np.array([[1e40, 0.5, 0.25], [2.5e60, 1e308, 1e15], [3e40, 2.0, 3.0]])
+    with np.errstate(all="raise"):
+        encoder = TableEncoder().fit(X[:, :1])
+        np.testing.assert_array_equal(encoder.decimals, [0])
+        assert TableEncoder().fit(X[:, 2:]).decimals[0] == -1
+    assert _decimals(X[:, 1]) == -1
 
 
 def test_auto_takes_scores_for_columns_that_pile_up_only(rng):
