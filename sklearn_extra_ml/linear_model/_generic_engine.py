@@ -38,6 +38,7 @@ class GenericEngine:
         self.estimator, self.X_given, self.y_given = estimator, X, y
         self.rows, self.index, self.weights = rows, rows.index, rows.weight
         self.X, self.y = X[self.index], y[self.index]
+        self.dtype = np.dtype(np.float32 if y.dtype == np.float32 else np.float64)
         self.loss, self.power = loss, power
         self.fit_params, self.score_params = fit_params, score_params
         self.min_samples, self.seed, self.pass_weights = min_samples, seed, pass_weights
