@@ -22,6 +22,7 @@ from .._core._threads import single_threaded_blas, threads_for_rows
 from .._core._validation import (
     Interval,
     StrOptions,
+    as_floats,
     bad_value,
     check_sample_weight,
     fit_context,
@@ -409,9 +410,11 @@ class GaussianDiscriminantAnalysis(
             n_threads=threads_for_rows(X.shape[0]),
         )
         if not np.isfinite(statistics.scatter).all():
+            weighted = "" if sample_weight is None else " times `sample_weight`"
             raise ValueError(
-                f"The squares of X overflow: its largest entry is {np.abs(X).max():.3g}. Divide X "
-                "by a constant, for example with sklearn.preprocessing.StandardScaler."
+                f"The squares of X{weighted} overflow: its largest entry is {np.abs(X).max():.3g}. "
+                "Divide X by a constant, for example with sklearn.preprocessing.StandardScaler"
+                f"{', or the weights by the largest' if weighted else ''}."
             )
         moments = None
         if self.shrinkage == "ledoit_wolf":
@@ -459,11 +462,11 @@ class GaussianDiscriminantAnalysis(
         self.loo_error_, self.loo_lambda_, self.loo_gamma_ = choice.error, lambdas, gammas
 
     def _checked_priors(self):
-        priors = np.asarray(self.priors, dtype=np.float64)
         n_classes = len(self.classes_)
+        priors = as_floats(self.priors)
         if priors.shape != (n_classes,):
             raise bad_value(
-                "priors", self.priors, f"has shape {priors.shape}",
+                "priors", self.priors, f"is no array of {n_classes} numbers",
                 f"one number for each of {n_classes} classes", "See `classes_` for their order.",
             )  # fmt: skip
         if not (priors >= 0).all() or abs(priors.sum() - 1.0) > 1e-5:

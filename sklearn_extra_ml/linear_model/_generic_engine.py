@@ -100,9 +100,15 @@ class GenericEngine:
         y = self.y[start:stop]
         y_pred = np.asarray(estimator.predict(self.X[start:stop]))
         # A column of targets comes back flat from some regressors; it must not broadcast.
-        return np.asarray(
+        losses = np.asarray(
             self.loss(y, y_pred if y_pred.ndim == y.ndim else y_pred.reshape(y.shape))
         )
+        if losses.shape != (len(y),):
+            raise ValueError(
+                f"`loss` returned an array of shape {losses.shape} for {len(y)} rows. Allowed: one "
+                "number for each row, shape (n_samples,). Sum over the targets, not over the rows."
+            )
+        return losses
 
     # ------------------------------------------------------------------------------ trials
 

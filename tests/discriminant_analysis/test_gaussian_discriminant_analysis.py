@@ -673,3 +673,18 @@ def test_far_rows_raise_no_floating_point_error():
     model = GDA().fit(X, y)
     with np.errstate(all="raise"):
         np.testing.assert_allclose(model.predict_proba(100 * X).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("priors", [{0: 0.2, 1: 0.3, 2: 0.5}, ["a", "b", "c"], [0.5, 0.5]])
+def test_priors_that_are_no_numbers_of_the_classes_are_refused(priors, rng):
+    X, y = classes(rng)
+    with pytest.raises(ValueError, match="is no array of 3 numbers"):
+        GDA(priors=priors).fit(X, y)
+
+
+def test_weights_that_overflow_are_named(rng):
+    X, y = classes(rng)
+    with pytest.raises(ValueError, match="sum of `sample_weight` is infinite"):
+        GDA().fit(X, y, sample_weight=np.full(len(y), 1e308))
+    with pytest.raises(ValueError, match="squares of X times `sample_weight` overflow"):
+        GDA().fit(1e10 * X, y, sample_weight=np.full(len(y), 1e300))

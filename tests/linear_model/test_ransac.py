@@ -535,3 +535,27 @@ def test_tiny_targets_are_fitted_with_a_threshold_in_their_units(rng):
     small = RANSACRegressor(residual_threshold=0.5e-305, random_state=0).fit(X * 1e-305, y * 1e-305)
     np.testing.assert_array_equal(np.flatnonzero(~small.inlier_mask_), np.arange(20))
     np.testing.assert_allclose(small.estimator_.coef_, [1, 2], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda y, y_pred: np.abs(y - y_pred).mean(), lambda y, y_pred: np.abs(y - y_pred)]
+)
+def test_losses_that_are_not_one_a_row_are_refused(loss, rng):
+    X, y, _, _ = make(rng)
+    with pytest.raises(
+        ValueError, match=r"`loss` returned an array of shape .* Allowed: one number"
+    ):
+        RANSACRegressor(loss=loss, residual_threshold=1.0).fit(X, np.column_stack([y, y]))
+
+
+def test_weights_whose_sum_is_infinite_are_refused(rng):
+    X, y, _, _ = make(rng)
+    with pytest.raises(ValueError, match=r"sum of `sample_weight` is infinite.*Divide them"):
+        RANSACRegressor().fit(X, y, sample_weight=np.full(len(y), 1e308))
+
+
+@pytest.mark.parametrize("n", [50, 2000])
+def test_no_jobs_are_refused(n, rng):
+    X, y, _, _ = make(rng, n=n)
+    with pytest.raises(ValueError, match=r"`n_jobs`=0 is no number of threads"):
+        RANSACRegressor(n_jobs=0).fit(X, y)
