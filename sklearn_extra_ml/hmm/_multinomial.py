@@ -41,7 +41,8 @@ class MultinomialHMM(BaseHMM):
 
     alpha : float, default=0.0
         Added to the expected count of every category of every state in each M-step (a Dirichlet
-        prior of alpha + 1), so that a category that a state did not emit stays possible there.
+        prior of alpha + 1), so that a category that a state did not emit stays possible there. With
+        0, what `fit` never saw may make a series impossible (score -inf).
 
     n_init : int, default=1
         Number of runs of EM from different starts; the one of highest likelihood is kept.
