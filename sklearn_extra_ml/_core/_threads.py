@@ -8,6 +8,7 @@ import joblib
 from threadpoolctl import ThreadpoolController
 
 from .._native._build_info import openmp_max_threads
+from ._validation import bad_value
 
 _IMPORT_PID = os.getpid()
 
@@ -27,11 +28,15 @@ def effective_n_threads(n_jobs=None):
 
     None means what OpenMP would use (``OMP_NUM_THREADS``, `threadpoolctl.threadpool_limits`),
     though no more than the CPUs this process may run on unless ``OMP_NUM_THREADS`` says so. A
-    positive `n_jobs` is taken as it is; -1 means all, -2 all but one, as in joblib.
+    positive `n_jobs` is taken as it is; -1 means all, -2 all but one, as in joblib; 0 is refused.
 
     In a child made by ``fork`` the answer is 1: the parent's OpenMP threads do not exist there, and
     a parallel region of GNU OpenMP would wait for them for ever.
     """
+    if n_jobs == 0:
+        raise bad_value(
+            "n_jobs", 0, "is no number of threads", "None, 1 or more; -1 for all", "Set it to None."
+        )
     if os.getpid() != _IMPORT_PID:
         return 1
     if n_jobs is not None and n_jobs > 0:
@@ -68,4 +73,5 @@ def library_threads():
 
 def threads_for_rows(n_rows, n_jobs=None):
     """Return `effective_n_threads`, but 1 for data so small that waking threads costs more."""
-    return effective_n_threads(n_jobs) if n_rows >= 1000 else 1
+    n_threads = effective_n_threads(n_jobs)
+    return n_threads if n_rows >= 1000 else 1

@@ -72,6 +72,9 @@ class Reader:
     def _block(self, columns, first, last):
         block = number_block(self.X, columns, self.kinds, first, last)
         if not np.isfinite(block.sum()):
+            missing = np.isnan(block).any(axis=0)
+            if missing.any() and not self.missing:
+                raise _missing_error(self.X, columns[int(missing.argmax())][0])
             assert_all_finite(
                 block, allow_nan=self.missing, estimator_name="MixedNB", input_name="X"
             )
