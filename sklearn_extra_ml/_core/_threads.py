@@ -8,6 +8,7 @@ import joblib
 from threadpoolctl import ThreadpoolController
 
 from .._native._build_info import openmp_max_threads
+from ._validation import bad_value
 
 _IMPORT_PID = os.getpid()
 
@@ -32,6 +33,10 @@ def effective_n_threads(n_jobs=None):
     In a child made by ``fork`` the answer is 1: the parent's OpenMP threads do not exist there, and
     a parallel region of GNU OpenMP would wait for them for ever.
     """
+    if n_jobs == 0:
+        raise bad_value(
+            "n_jobs", 0, "is no number of threads", "None, 1 or more, -1 (all), -2 ...", "Use None."
+        )
     if os.getpid() != _IMPORT_PID:
         return 1
     if n_jobs is not None and n_jobs > 0:
@@ -68,4 +73,5 @@ def library_threads():
 
 def threads_for_rows(n_rows, n_jobs=None):
     """Return `effective_n_threads`, but 1 for data so small that waking threads costs more."""
-    return effective_n_threads(n_jobs) if n_rows >= 1000 else 1
+    n_threads = effective_n_threads(n_jobs)
+    return n_threads if n_rows >= 1000 else 1

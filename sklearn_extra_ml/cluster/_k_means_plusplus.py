@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array, check_random_state
 
+from .._core._magnitudes import in_double, squares_fit, value_range
 from .._core._rows import DenseRows, SparseRows
 from .._core._seeding import greedy_kmeans_plusplus
 from .._core._threads import effective_n_threads
@@ -70,7 +71,8 @@ def kmeans_plusplus(
     Raises
     ------
     ValueError
-        If `n_clusters` is larger than n_samples, or the weights are negative or all zero.
+        If `n_clusters` is larger than n_samples, the weights are negative or all zero, or squares
+        of differences between rows leave the range of double precision.
 
     References
     ----------
@@ -97,7 +99,13 @@ def kmeans_plusplus(
                 f"The length of x_squared_norms {norms.shape[0]} should be equal to the length of "
                 f"n_samples {X.shape[0]}."
             )
-    rows = SparseRows.of(X) if sp.issparse(X) else DenseRows.of(X)
+    low, high = value_range(X)
+    with np.errstate(over="ignore"):
+        sq_widths = np.square(np.full(X.shape[1], high - low))
+    measured = X if squares_fit(sq_widths, X) else in_double(X)
+    if sample_weight is not None:
+        sample_weight = sample_weight.astype(measured.dtype, copy=False)
+    rows = SparseRows.of(measured) if sp.issparse(X) else DenseRows.of(measured)
     indices = greedy_kmeans_plusplus(
         rows,
         n_clusters,
