@@ -58,8 +58,8 @@ def check_spread(low, high, *, power=2.0, n_terms=1):
 def squares_fit(variance, X):
     """Whether squared differences between rows of `X`, and their sum, surely fit its dtype.
 
-    `variance` holds the variances of its columns (or squares of their widths): the square of a
-    deviation is at most n_rows of them.
+    `variance` holds the variances of its columns (or is the mean squared distance to some row): the
+    square of a deviation is at most n_rows of them.
     """
     info = np.finfo(X.dtype)
     total, largest = float(np.sum(variance)) * X.shape[0], float(np.max(variance))

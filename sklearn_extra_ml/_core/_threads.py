@@ -73,5 +73,4 @@ def library_threads():
 
 def threads_for_rows(n_rows, n_jobs=None):
     """Return `effective_n_threads`, but 1 for data so small that waking threads costs more."""
-    n_threads = effective_n_threads(n_jobs)
-    return n_threads if n_rows >= 1000 else 1
+    return effective_n_threads(n_jobs) if n_rows >= 1000 or n_jobs == 0 else 1

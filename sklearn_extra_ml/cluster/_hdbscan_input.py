@@ -121,7 +121,7 @@ def check_parameters(estimator, X, rows, weights=None):
 
 def check_weights(weights):
     """Refuse a spanning tree all of whose edges are too short to be told from those of equal rows."""
-    longest = np.max(weights, initial=0.0, where=np.isfinite(weights))
+    longest = np.max(weights, initial=0.0)
     if 0 < longest <= SMALLEST_LEVEL:
         raise ValueError(
             f"The longest distance that joins rows is {longest:g}. Allowed: more than "
