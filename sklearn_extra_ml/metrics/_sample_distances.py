@@ -4,7 +4,7 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 from sklearn.utils import check_array, check_random_state
 
 from .._core._spatial import SpatialIndex
@@ -151,7 +151,7 @@ def rbf_mmd(X, Y, *, gamma=None, unbiased=True):
         )
     if gamma is None:
         both = np.concatenate((X[:_MEDIAN_ROWS], Y[:_MEDIAN_ROWS]))
-        squares = cdist(both, both, "sqeuclidean")[np.triu_indices(len(both), 1)]
+        squares = pdist(both, "sqeuclidean")
         median = np.median(squares) if len(squares) else 0.0
         gamma = 0.5 / median if median > 0 else 1.0
 
