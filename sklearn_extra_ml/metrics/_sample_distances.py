@@ -43,8 +43,8 @@ def energy_distance(X, Y):
     .. math:: \sqrt{2 E|x - y| - E|x - x'| - E|y - y'|}
 
     with Euclidean distances, over all pairs of rows. It is 0 for equal samples only, needs no
-    tuning, and notices shifts, scales and missing modes. What few rows do hardly moves it: in the
-    example of the gallery neither that a group of 5 % is missing nor one absurd row in thirty.
+    tuning, and notices shifts, scales and missing modes. What few rows do hardly moves it: a group of
+    5 % that is missing, one absurd row in thirty (see the example of the gallery).
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def rbf_mmd(X, Y, *, gamma=None, unbiased=True):
 
     Notes
     -----
-    Cost: O((n_X + n_Y)**2 n_features) time; some MiB of memory, up to 50 where `gamma` is None.
+    Cost: O((n_X + n_Y)**2 n_features) time; up to 40 MiB of memory.
 
     References
     ----------
