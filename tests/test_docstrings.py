@@ -14,7 +14,7 @@ import sklearn_extra_ml
 
 # family -> names that mean another thing in each class
 OWN_WORDS = {
-    "hmm": {"history_", "init_params"},
+    "hmm": {"covariance_type", "covars_", "emissionprob_", "history_", "init_params", "means_"},
     "naive_bayes": {"alpha", "feature_count_", "feature_log_prob_", "var_smoothing"},
     "neural_network": {
         *("classes_", "hidden_layer_sizes", "image_shape", "max_iter", "module", "standardize")

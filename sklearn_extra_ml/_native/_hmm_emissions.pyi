@@ -28,3 +28,12 @@ def poisson_log_density(
 def weighted_sums(
     X: Real, posteriors: NDArray[np.float64], sums: NDArray[np.float64], n_threads: int
 ) -> None: ...
+def mix(
+    parts: NDArray[np.float64],
+    log_weights: NDArray[np.float64],
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def share_out(
+    shares: NDArray[np.float64], posteriors: NDArray[np.float64], n_threads: int
+) -> None: ...

@@ -1,6 +1,10 @@
 """Parameters that lie end to end, so that one call goes over all of them."""
 
+from itertools import accumulate
+
 import torch
+
+_ALIGNMENT = 64  # bytes: a line of the CPU's cache, and what a GPU's fast matrix kernels ask for
 
 
 def is_dense(tensor):
@@ -15,17 +19,19 @@ def lay_end_to_end(parameters):
     """Move dense parameters, in place, into one tensor for each type; return these tensors.
 
     Each parameter becomes a view: it keeps its shape, strides and values, and who holds it sees no
-    difference. A deep copy of its module has tensors of its own again.
+    difference. A deep copy of its module has tensors of its own again. Between parameters lie zeros,
+    so that each starts on a boundary of `_ALIGNMENT`.
     """
     groups = {}
     for parameter in parameters:
         groups.setdefault((parameter.dtype, parameter.device), []).append(parameter)
     flats = []
     for (dtype, device), group in groups.items():
-        flat, start = torch.empty(sum(p.numel() for p in group), dtype=dtype, device=device), 0
-        for p in group:
+        step = _ALIGNMENT // dtype.itemsize
+        starts = [0, *accumulate(step * -(-p.numel() // step) for p in group)]
+        flat = torch.zeros(starts[-1], dtype=dtype, device=device)
+        for p, start in zip(group, starts, strict=False):
             view = flat.as_strided(p.shape, p.stride(), start)
             p.data = view.copy_(p.data)
-            start += p.numel()
         flats.append(flat)
     return flats

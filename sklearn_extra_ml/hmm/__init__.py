@@ -2,6 +2,8 @@
 
 from ._categorical import CategoricalHMM
 from ._gaussian import GaussianHMM
+from ._gaussian_mixture import GMMHMM
+from ._multinomial import MultinomialHMM
 from ._poisson import PoissonHMM
 
-__all__ = ["CategoricalHMM", "GaussianHMM", "PoissonHMM"]
+__all__ = ["GMMHMM", "CategoricalHMM", "GaussianHMM", "MultinomialHMM", "PoissonHMM"]

@@ -282,14 +282,8 @@ class BaseHMM(
         """All runs of EM; the best one."""
         rng = check_random_state(self.random_state)
         again = self.warm_start and self.__sklearn_is_fitted__()
-        if again and len(self.startprob_) != self.n_components:
-            raise bad_value(
-                "n_components",
-                self.n_components,
-                f"differs from the {len(self.startprob_)} states to go on from (warm_start=True)",
-                f"{len(self.startprob_)}",
-                "Set warm_start=False.",
-            )
+        if again:
+            self._refuse_to_go_on("n_components", len(self.startprob_), "states")
         n_init = 1 if again else self.n_init
         with watch:
             best = best_run(
@@ -308,12 +302,32 @@ class BaseHMM(
             watch.last = best.model
         return best
 
+    def _refuse_to_go_on(self, name, found, what):
+        """Raise where a parameter is not what the model has that a warm start goes on from."""
+        value = getattr(self, name)
+        if found != value:
+            raise bad_value(
+                name,
+                value,
+                f"differs from the {found} {what} to go on from (warm_start=True)",
+                f"{found}",
+                "Set warm_start=False.",
+            )
+
+    def _draw_starts(self, problem, weights, states, rng):
+        """The models that a run may start from."""
+        one = self.n_components == 1 or self._one_start
+        return [
+            self._draw_start(problem, weights, states, rng)
+            for _ in range(1 if one else N_CANDIDATES)
+        ]
+
     def _start(self, problem, weights, states, rng):
-        """One start, or the best of several random ones after a short run on some sequences."""
-        if self.n_components == 1 or self._one_start:
-            return self._draw_start(problem, weights, states, rng)
+        """The only start, or the best of several after a short run on some sequences."""
+        draws = self._draw_starts(problem, weights, states, rng)
+        if len(draws) == 1:
+            return draws[0]
         part = problem.part(SHORT_ROWS)
-        draws = [self._draw_start(problem, weights, states, rng) for _ in range(N_CANDIDATES)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             runs = [run_em(part.fresh(), draw, max_iter=SHORT_RUN, tol=0.0) for draw in draws]

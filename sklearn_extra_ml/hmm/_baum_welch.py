@@ -1,7 +1,7 @@
 """EM for hidden Markov models (Baum, Petrie, Soules, Weiss 1970): the problem that `_core._em` solves.
 
-The objective is the log-likelihood of the sequences, each times its weight, plus the emissions'
-penalty, divided by the weighted number of rows: nats a row. Known states are imposed by making all
+The objective is the log-likelihood of the sequences, each times its weight, as the emissions `weigh`
+the rows, divided by the weighted number of rows: nats a row. Known states are imposed by making all
 others impossible at their rows, so the likelihood is that of rows and known states together.
 """
 
@@ -97,9 +97,7 @@ class BaumWelch:
     def _weigh(self, model):
         """Write the log-densities that EM works with."""
         out = self.log_density
-        model.emission.log_density(self.data, self.n_threads, out=out)
-        if np.any(model.emission.penalty):
-            out += model.emission.penalty
+        model.emission.weigh(self.data, self.n_threads, out)
         if self.known is not None:
             rows, states = self.known
             kept = out[rows, states]

@@ -4,7 +4,7 @@ Every class answers to the same names, and that is all the rest of the family kn
 
 =====================  ===========================================================================
 ``log_density(data)``  (n, K) log-density of each row in each state; -inf for impossible
-``penalty``            (K,) what regularisation adds to it in EM, or 0: then the objective that EM
+``weigh(data)``        the same, and what regularisation adds to it in EM: then the objective that EM
                        reports is the one that its M-step maximises
 ``accumulate``         statistics of rows with weights (n, K) in the states
 ``mass(statistics)``   (K,) weight that each state received
@@ -14,7 +14,8 @@ Every class answers to the same names, and that is all the rest of the family kn
 ``n_parameters``       free parameters
 =====================  ===========================================================================
 
-Statistics are sums over rows, so those of parts add up to those of the whole.
+In EM, `weigh` of some rows comes before `accumulate` of the same rows. Statistics are sums over rows, so
+those of parts add up to those of the whole. Mixtures are in `_mixture_emission`.
 """
 
 from typing import NamedTuple
@@ -23,9 +24,16 @@ import numpy as np
 from scipy.special import gammaln
 
 from .._core._gaussian import COVARIANCES
+from .._core._validation import bad_value
 from .._native import _hmm_emissions as kernels
 
-__all__ = ["CategoricalEmission", "Counts", "GaussianEmission", "PoissonEmission"]
+__all__ = [
+    "CategoricalEmission",
+    "Counts",
+    "GaussianEmission",
+    "MultinomialEmission",
+    "PoissonEmission",
+]
 
 
 class GaussianEmission:
@@ -33,7 +41,7 @@ class GaussianEmission:
 
     `reg_covar` is added to every variance when maximising. That maximises the likelihood of the
     rows blurred by noise of this variance: E log N(x + e) = log N(x) - reg_covar / 2 * trace of the
-    precision. The second term is the `penalty` that belongs into the objective.
+    precision. The second term belongs into the objective.
     """
 
     def __init__(self, gaussian, reg_covar=0.0):
@@ -51,11 +59,11 @@ class GaussianEmission:
     def log_density(self, data, n_threads, out=None):
         return self.gaussian.log_density(data, n_threads=n_threads, out=out)
 
-    @property
-    def penalty(self):
-        if self.reg_covar == 0:
-            return 0.0
-        return -0.5 * self.reg_covar * self.gaussian.precision_traces()
+    def weigh(self, data, n_threads, out):
+        self.log_density(data, n_threads, out)
+        if self.reg_covar:
+            out -= 0.5 * self.reg_covar * self.gaussian.precision_traces()
+        return out
 
     def accumulate(self, data, posteriors, n_threads):
         return self._family.accumulate(data, posteriors, n_threads=n_threads)
@@ -93,8 +101,6 @@ class CategoricalEmission:
     each column begins. The data are integer codes (n, d) int32.
     """
 
-    penalty = 0.0
-
     def __init__(self, table, offsets):
         self.table, self.offsets = np.ascontiguousarray(table), offsets
         with np.errstate(divide="ignore"):
@@ -117,6 +123,8 @@ class CategoricalEmission:
         out = np.empty((len(data), self.table.shape[1])) if out is None else out
         kernels.categorical_log_density(data, self.offsets, self._log_table, out, n_threads)
         return out
+
+    weigh = log_density
 
     def accumulate(self, data, posteriors, n_threads):
         counts = np.zeros_like(self.table)
@@ -158,36 +166,39 @@ class CategoricalEmission:
 
 
 class Counts(NamedTuple):
-    """Counts (n, d), not negative, and minus the sum of log x! of each row."""
+    """Counts (n, d), not negative, and the part of each row's log-density that all states share."""
 
     X: np.ndarray
     base: np.ndarray
 
     @classmethod
-    def of(cls, X):
-        return cls(X, -gammaln(X.astype(np.float64) + 1).sum(axis=1))
+    def of(cls, X, *, known_totals=False):
+        """Minus the sum of log x!, and with `known_totals` the logarithm of the total's factorial."""
+        X64 = X.astype(np.float64)
+        base = -gammaln(X64 + 1).sum(axis=1)
+        return cls(X, base + gammaln(X64.sum(axis=1) + 1) if known_totals else base)
 
     def __len__(self):
         return len(self.X)
 
 
-class PoissonEmission:
-    """Independent Poisson counts: a rate (K, d) for each state and column."""
+class _CountEmission:
+    """Log-density ``base + constant + x log(factor)`` of counts x; `table` is (K, d), not negative."""
 
-    penalty = 0.0
-
-    def __init__(self, rates):
-        self.rates = np.ascontiguousarray(rates, np.float64)
+    def __init__(self, table, constant):
+        self.table = np.ascontiguousarray(table, np.float64)
         with np.errstate(divide="ignore"):
-            self._log_rates = np.ascontiguousarray(np.log(self.rates).T)
-        self._constant = -self.rates.sum(axis=1)
+            self._log_table = np.ascontiguousarray(np.log(self.table).T)
+        self._constant = constant
 
     def log_density(self, data, n_threads, out=None):
-        out = np.empty((len(data.X), len(self.rates))) if out is None else out
+        out = np.empty((len(data.X), len(self.table))) if out is None else out
         kernels.poisson_log_density(
-            data.X, data.base, self._log_rates, self._constant, out, n_threads
+            data.X, data.base, self._log_table, self._constant, out, n_threads
         )
         return out
+
+    weigh = log_density
 
     def accumulate(self, data, posteriors, n_threads):
         sums = np.zeros((1 + data.X.shape[1], posteriors.shape[1]))
@@ -198,21 +209,74 @@ class PoissonEmission:
     def mass(statistics):
         return statistics[0]
 
+
+class PoissonEmission(_CountEmission):
+    """Independent Poisson counts: a rate (K, d) for each state and column."""
+
+    def __init__(self, rates):
+        super().__init__(rates, -np.sum(rates, axis=1, dtype=np.float64))
+
     def maximise(self, statistics):
-        rates = self.rates.copy()
+        rates = self.table.copy()
         total = statistics[0][:, None]
         np.divide(statistics[1:].T, total, out=rates, where=total > 0)
         return PoissonEmission(rates)
 
     def relocate(self, state, data, row):
         """The rate becomes the mean of the row and of all states."""
-        rates = self.rates.copy()
+        rates = self.table.copy()
         rates[state] = 0.5 * (data.X[row] + rates.mean(axis=0))
         return PoissonEmission(rates)
 
     def sample(self, states, rng):
-        return rng.poisson(self.rates[states])
+        return rng.poisson(self.table[states])
 
     @property
     def n_parameters(self):
-        return self.rates.size
+        return self.table.size
+
+
+class MultinomialEmission(_CountEmission):
+    """Each of a row's trials falls into one of d categories: a probability (K, d) for each.
+
+    `n_trials` is the number of trials of a row that is drawn; a given row has its own.
+    """
+
+    def __init__(self, probabilities, n_trials):
+        super().__init__(probabilities, np.zeros(len(probabilities)))
+        self.n_trials = n_trials
+
+    def maximise(self, statistics):
+        probabilities = self.table.copy()
+        counts = statistics[1:].T
+        total = counts.sum(axis=1, keepdims=True)
+        np.divide(counts, total, out=probabilities, where=total > 0)
+        return MultinomialEmission(probabilities, self.n_trials)
+
+    def relocate(self, state, data, row):
+        """Half of the state's probability is the row's shares, half the mean of all states."""
+        probabilities = self.table.copy()
+        shares = data.X[row] / max(data.X[row].sum(), 1.0)
+        probabilities[state] = shares + self.table.mean(axis=0)
+        probabilities[state] /= probabilities[state].sum()
+        return MultinomialEmission(probabilities, self.n_trials)
+
+    def sample(self, states, rng):
+        if self.n_trials is None:
+            raise bad_value(
+                "n_trials",
+                None,
+                "leaves open how many trials a row has that is drawn, as nothing was fitted",
+                "integers from 1 on",
+                "Set it.",
+            )
+        rows = np.empty((len(states), self.table.shape[1]), np.int64)
+        for state, probabilities in enumerate(self.table):
+            own = np.flatnonzero(states == state)
+            shares = probabilities / probabilities.sum()
+            rows[own] = rng.multinomial(self.n_trials, shares, size=len(own))
+        return rows
+
+    @property
+    def n_parameters(self):
+        return self.table.size - len(self.table)

@@ -109,6 +109,7 @@ class GaussianHMM(BaseHMM):
 
     See Also
     --------
+    GMMHMM : Several Gaussians for each state.
     CategoricalHMM : For symbols.
     PoissonHMM : For counts.
     sklearn.mixture.GaussianMixture : The same without order in time.
@@ -218,23 +219,8 @@ class GaussianHMM(BaseHMM):
         if means.ndim != 2 or len(means) != K or not np.isfinite(means).all():
             raise bad_value("means_", means, "are no means", f"shape ({K}, n_features)", "")
         d = means.shape[1]
-        shape = {"full": (K, d, d), "tied": (d, d), "diag": (K, d), "spherical": (K,)}[
-            self.covariance_type
-        ]
-        if covars.shape != shape:
-            raise bad_value(
-                "covars_",
-                covars,
-                f"has the shape {covars.shape} with covariance_type={self.covariance_type!r}",
-                f"shape {shape}",
-                "",
-            )
-        dense = covars if self.covariance_type in ("full", "tied") else None
-        variances = covars if dense is None else np.diagonal(dense, axis1=-2, axis2=-1)
-        if not np.isfinite(covars).all() or not (variances > 0).all():
-            raise bad_value("covars_", covars, "has variances that are not positive", "> 0", "")
-        if dense is not None:
-            _check_positive_definite(dense)
+        shape = {"full": (K, d, d), "tied": (d, d), "diag": (K, d), "spherical": (K,)}
+        check_covariances(covars, shape[self.covariance_type], self.covariance_type)
         return GaussianEmission.of(self.covariance_type, means, covars, self.reg_covar)
 
     def _emission_attributes(self, emission):
@@ -274,6 +260,24 @@ class GaussianHMM(BaseHMM):
             *chain_from_labels(labels, sequences, weights),
             GaussianEmission(gaussian, self.reg_covar),
         )
+
+
+def check_covariances(covars, shape, kind):
+    """Refuse what are no covariances of one of the `KINDS`, by the shape that they must have."""
+    if covars.shape != shape:
+        raise bad_value(
+            "covars_",
+            covars,
+            f"has the shape {covars.shape} with covariance_type={kind!r}",
+            f"shape {shape}",
+            "",
+        )
+    dense = kind in ("full", "tied")
+    variances = np.diagonal(covars, axis1=-2, axis2=-1) if dense else covars
+    if not np.isfinite(covars).all() or not (variances > 0).all():
+        raise bad_value("covars_", covars, "has variances that are not positive", "> 0", "")
+    if dense:
+        _check_positive_definite(covars)
 
 
 def _check_positive_definite(covars):

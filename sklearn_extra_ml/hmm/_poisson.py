@@ -173,7 +173,7 @@ class PoissonHMM(BaseHMM):
         return PoissonEmission(rates)
 
     def _emission_attributes(self, emission):
-        return {"lambdas_": emission.rates}
+        return {"lambdas_": emission.table}
 
     def _check_rows(self, X, *, reset=False):
         if not reset and X.shape[1] != np.shape(self.lambdas_)[1]:

@@ -4,13 +4,22 @@ Nothing here depends on the number of threads, nor on the units of the columns.
 """
 
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
 
 from .._core._gaussian import COVARIANCES
 from .._core._rows import DenseRows, moments
 from .._core._seeding import draw_distinct_rows, greedy_kmeans_plusplus
 from ._chain import InitialState, Transitions
 
-__all__ = ["SEEDINGS", "blend_statistics", "chain_from_labels", "cluster_labels", "random_chain"]
+__all__ = [
+    "SEEDINGS",
+    "blend_statistics",
+    "chain_from_labels",
+    "cluster_labels",
+    "part_labels",
+    "random_chain",
+    "succession_labels",
+]
 
 MAX_ROWS = 20_000  # k-means runs on so many rows, drawn at random; all rows are labelled
 MAX_ITER = 20
@@ -64,6 +73,37 @@ def cluster_labels(X, n_states, *, seeding="kmeans", weights=None, states=None, 
     if states is not None:
         labels = np.where(states >= 0, states, labels).astype(np.int32)
     return labels
+
+
+def succession_labels(X, n_states, n_clusters, sequences, *, weights=None, **options):
+    """Label rows by states whose parts may lie anywhere: clusters with the same past and future.
+
+    Given the state, the part that a row comes from tells nothing about the rows before and after it. So
+    two clusters of one state are followed by the same clusters, equally often, and preceded by the same:
+    rows are put into `n_clusters`, and these are joined, by Ward's method, where the square roots of
+    both frequencies are near each other. `options` are those of `cluster_labels`.
+    """
+    clusters = cluster_labels(X, n_clusters, weights=weights, **options)
+    pairs = _pair_counts(clusters, n_clusters, sequences, weights) + 1.0 / n_clusters
+    following = pairs / pairs.sum(axis=1, keepdims=True)
+    preceding = pairs.T / pairs.sum(axis=0)[:, None]
+    tree = linkage(np.sqrt(np.hstack([following, preceding])), method="ward")
+    return (fcluster(tree, n_states, criterion="maxclust") - 1).astype(np.int32)[clusters]
+
+
+def part_labels(X, labels, n_states, n_parts, *, weights=None, **options):
+    """Cluster the rows of each state into `n_parts`: label k becomes k * n_parts and those after it."""
+    result = np.asarray(labels, np.int32) * n_parts
+    for state in range(n_states):
+        rows = np.flatnonzero(labels == state)
+        if len(rows) <= n_parts:
+            result[rows] += np.arange(len(rows), dtype=np.int32)
+        elif n_parts > 1:
+            own = None if weights is None else weights[rows]
+            if own is not None and np.count_nonzero(own) < n_parts:
+                continue  # too few rows that count: all in the first part
+            result[rows] += cluster_labels(X[rows], n_parts, weights=own, **options)
+    return result
 
 
 def _some_rows(X, weights, rng):
@@ -123,19 +163,25 @@ def chain_from_labels(labels, sequences, weights=None):
     starts = np.bincount(
         labels[first], weights=None if per_row is None else per_row[first], minlength=K
     )
-    inside = np.ones(len(labels), bool)
-    inside[first] = False
-    inside = inside[1:]
-    pairs = np.bincount(
-        (labels[:-1] * K + labels[1:])[inside],
-        weights=None if per_row is None else per_row[1:][inside],
-        minlength=K * K,
-    ).reshape(K, K)
+    pairs = _pair_counts(labels, K, sequences, per_row)
     ones = np.full(K, 1 / K)
     return (
         InitialState(ones).maximise(starts + 1.0),
         Transitions(np.tile(ones, (K, 1))).maximise(pairs + 1.0),
     )
+
+
+def _pair_counts(labels, n_labels, sequences, per_row=None):
+    """How often label i is followed by label j within a sequence, each time with the row's weight."""
+    inside = np.ones(len(labels), bool)
+    inside[sequences.offsets[:-1]] = False
+    inside = inside[1:]
+    labels = np.asarray(labels, np.intp)
+    return np.bincount(
+        (labels[:-1] * n_labels + labels[1:])[inside],
+        weights=None if per_row is None else per_row[1:][inside],
+        minlength=n_labels * n_labels,
+    ).reshape(n_labels, n_labels)
 
 
 def random_chain(n_states, rng):

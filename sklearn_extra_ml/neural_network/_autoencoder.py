@@ -46,7 +46,11 @@ class BaseAutoEncoder(BaseDeep):
         if not goes_on:
             self._standardizer = Standardizer(self.standardize).fit(X)
         rows = self._standardizer.transform(X)
-        self._fit_net(rows, partial=partial)
+        self._fit_net(self._training_rows(rows), partial=partial)
+        return rows
+
+    def _training_rows(self, rows):
+        """Return the rows as the module learns from them."""
         return rows
 
     def _make_module(self, n_in):

@@ -17,6 +17,13 @@ class AutoEncoderDetector(OutlierMixin, BaseAutoEncoder):
     back wrong. Higher scores are more normal and `predict` gives 1 and -1, as everywhere in
     scikit-learn (PyOD has it the other way round: 0 and 1, higher is more abnormal).
 
+    A network that is trained for long restores the very rows it has learnt from, outliers among them,
+    better than any new row. So two networks are trained, each on one half of the rows, and a row's score
+    is the larger of its two errors: every training row is judged by a network that has not seen it,
+    outliers in the training data stand out, and `offset_` holds for new rows too. Both together train
+    as long as one network on all rows would, on half of each batch; they are ``first`` and ``second`` of
+    ``net_.module_``.
+
     Good for many correlated features. Rows far away in a direction that the code keeps are restored
     well and stay unseen: for few features `IsolationForest` or a density is better.
 
@@ -279,8 +286,7 @@ class AutoEncoderDetector(OutlierMixin, BaseAutoEncoder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training data, finite; outliers may be among them. A network that is trained for long
-            learns those of a few hundred rows too: take ``dropout=0.2`` or a tenth of `max_iter`.
+            Training data, finite; outliers may be among them.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -295,6 +301,9 @@ class AutoEncoderDetector(OutlierMixin, BaseAutoEncoder):
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Train for one pass over `X`, from where the last call ended; `offset_` is that of `X`.
+
+        The halves depend on the number of rows only: rows that are passed again in the same order go
+        to the same network.
 
         Parameters
         ----------
@@ -311,14 +320,35 @@ class AutoEncoderDetector(OutlierMixin, BaseAutoEncoder):
         self._train_on(X, partial=True)
         return self
 
-    def _after_training(self, rows, context):
-        scores = -self._errors_of(rows)
-        self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
+    def _train_on(self, X, *, partial=False):
+        rows = super()._train_on(X, partial=partial)
+        self.offset_ = float(np.percentile(-self._errors_of(rows), 100.0 * self.contamination))
+        return rows
+
+    def _training_rows(self, rows):
+        """Return pairs of rows, one for each network side by side; an odd row goes to both."""
+        order = np.random.default_rng(len(rows)).permutation(len(rows))
+        n_pairs = (len(rows) + 1) // 2
+        return np.hstack([rows[order[:n_pairs]], rows[order[-n_pairs:]]])
+
+    def _batch_size(self, n_pairs):
+        return max(1, super()._batch_size(2 * n_pairs) // 2)
+
+    def _make_module(self, n_in):
+        from ._autoencoder_net import AutoEncoderPair
+
+        make = super()._make_module
+        return AutoEncoderPair(make(n_in // 2), make(n_in // 2))
+
+    def _check_module(self, module, rows, context):
+        n_features = rows.shape[1] // 2
+        super()._check_module(module.first, rows[:, :n_features], context)
 
     def score_samples(self, X):
-        """Return minus the mean squared error of each row's reconstruction: higher is more normal.
+        """Return minus the larger of the mean squared errors of each row's two reconstructions.
 
-        In squared units of X; with ``standardize="column"``, of the standardised columns.
+        Higher is more normal. In squared units of X; with ``standardize="column"``, of the
+        standardised columns.
 
         Parameters
         ----------

@@ -56,6 +56,29 @@ class AutoEncoderNet(nn.Module):
         return (self(X).to(X.dtype) - X).square().mean(dim=1)
 
 
+class AutoEncoderPair(nn.Module):
+    """Two networks that learn from different rows, and the larger of their errors.
+
+    Trained on pairs: the columns of a row of the first network, then those of one of the second. Every
+    batch has the same shape for both, and one net, one optimiser and one history serve the two.
+    """
+
+    def __init__(self, first, second):
+        super().__init__()
+        self.first, self.second = first, second
+
+    def batch_loss(self, X, y=None):
+        for_first, for_second = X.chunk(2, dim=1)
+        return (self.first.batch_loss(for_first) + self.second.batch_loss(for_second)) / 2
+
+    def row_errors(self, X):
+        """Mean squared error of each row, by the network that restores it worse."""
+        return torch.maximum(self.first.row_errors(X), self.second.row_errors(X))
+
+    def forward(self, X):
+        return self.row_errors(X)
+
+
 class _Part(nn.Module):
     """One method of a user's network as a module of its own; the network is registered once."""
 

@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sem_exp.h"
 #include "sem_simd.h"
 
 typedef ptrdiff_t intp;
@@ -77,30 +78,6 @@ static SEM_INLINE int64_t sem_hmm_exponent(double x)
 static SEM_INLINE double sem_hmm_mantissa(double x) { return x * sem_hmm_rescale(x); }
 
 #define SEM_HMM_LN2 0.6931471805599453
-
-/* exp(x) for x <= 0, 0 below -700: x = n ln 2 + r, |r| <= ln 2 / 2, and the series of exp(r) to r^13,
- * which is good to an ulp. T is double or a vector of doubles, U of unsigned 64-bit integers. */
-#define SEM_HMM_EXP_MAGIC 6755399441055744.0 /* 1.5 * 2^52 */
-#define SEM_HMM_EXP_BODY(T, x, t, p)                                                          \
-    {                                                                                         \
-        T n_, r_, s_, even_, odd_;                                                            \
-        t = (x) * 1.4426950408889634 + SEM_HMM_EXP_MAGIC;                                     \
-        n_ = t - SEM_HMM_EXP_MAGIC;                                                           \
-        r_ = (x) - n_ * 0.69314718036912382;                                                  \
-        r_ = r_ - n_ * 1.9082149292705877e-10;                                                \
-        s_ = r_ * r_;                                                                         \
-        even_ = s_ * (1.0 / 479001600.0) + (1.0 / 3628800.0);                                 \
-        odd_ = s_ * (1.0 / 6227020800.0) + (1.0 / 39916800.0);                                \
-        even_ = even_ * s_ + (1.0 / 40320.0);                                                 \
-        odd_ = odd_ * s_ + (1.0 / 362880.0);                                                  \
-        even_ = even_ * s_ + (1.0 / 720.0);                                                   \
-        odd_ = odd_ * s_ + (1.0 / 5040.0);                                                    \
-        even_ = even_ * s_ + (1.0 / 24.0);                                                    \
-        odd_ = odd_ * s_ + (1.0 / 120.0);                                                     \
-        even_ = even_ * s_ + 0.5;                                                             \
-        odd_ = odd_ * s_ + (1.0 / 6.0);                                                       \
-        p = (even_ + odd_ * r_) * s_ + r_ + 1.0;                                              \
-    }
 
 /* The end of a sequence's forward pass: log-likelihood and whether it must be done with logs. */
 typedef struct {

@@ -1,5 +1,6 @@
 /* Emissions of discrete and count data: log-densities of n rows, and weighted sums over them.
- * Tables are K numbers to a line, so SIMD runs over states.
+ * Tables are K numbers to a line, so SIMD runs over states. And mixtures: what the parts of each state
+ * come to.
  */
 #ifndef SEM_HMM_EMISSIONS_H
 #define SEM_HMM_EMISSIONS_H
@@ -8,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sem_exp.h"
 #include "sem_simd.h"
 
 typedef ptrdiff_t sem_he_intp;
@@ -94,5 +96,53 @@ SEM_HE_INLINE void sem_he_poisson_row(
     }
 SEM_HE_REAL(float, f32)
 SEM_HE_REAL(double, f64)
+
+#define SEM_HE_CHUNK 2048 /* log-densities exponentiated at a time, in the first cache */
+
+/* Rows of K states of M parts each. part(t, k, :), log-densities, becomes the share of each part in its
+ * state; out(t, k) = log of the sum over m of exp(part(t, k, m) + weight(k, m)). A state that no part can
+ * emit has -inf, and shares of 0. */
+SEM_CLONES
+static void sem_he_mix(
+    double *part, sem_he_intp n, sem_he_intp K, sem_he_intp M, const double *weight, double *out)
+{
+    const sem_he_intp size = K * M;
+    const sem_he_intp rows = size < SEM_HE_CHUNK ? SEM_HE_CHUNK / size : 1;
+    for (sem_he_intp first = 0; first < n; first += rows) {
+        const sem_he_intp some = rows < n - first ? rows : n - first;
+        double *const p = part + first * size, *const o = out + first * K;
+        for (sem_he_intp t = 0; t < some; ++t)
+            for (sem_he_intp i = 0; i < size; ++i)
+                p[t * size + i] += weight[i];
+        for (sem_he_intp s = 0; s < some * K; ++s) {
+            double top = -1e308;
+            for (sem_he_intp m = 0; m < M; ++m)
+                top = p[s * M + m] > top ? p[s * M + m] : top;
+            for (sem_he_intp m = 0; m < M; ++m)
+                p[s * M + m] -= top;
+            o[s] = top;
+        }
+        sem_exp_all(p, some * size);
+        for (sem_he_intp s = 0; s < some * K; ++s) {
+            double sum = 0;
+            for (sem_he_intp m = 0; m < M; ++m)
+                sum += p[s * M + m];
+            const double inverse = sum > 0 ? 1 / sum : 0;
+            for (sem_he_intp m = 0; m < M; ++m)
+                p[s * M + m] *= inverse;
+            o[s] += log(sum);
+        }
+    }
+}
+
+/* share(t, k, :) *= posterior(t, k), for `n_states` pairs of t and k. */
+SEM_CLONES
+static void sem_he_share_out(
+    double *share, sem_he_intp n_states, sem_he_intp M, const double *posterior)
+{
+    for (sem_he_intp s = 0; s < n_states; ++s)
+        for (sem_he_intp m = 0; m < M; ++m)
+            share[s * M + m] *= posterior[s];
+}
 
 #endif

@@ -81,7 +81,7 @@ static SEM_INLINE VD NAME(exp)(VD x)
 {
     VD t, p;
     VU r;
-    SEM_HMM_EXP_BODY(VD, x, t, p)
+    SEM_EXP_BODY(VD, x, t, p)
     r = NAME(bits)(p) + (NAME(bits)(t) << 52);
 #if VL == 1
     return x > -700.0 ? NAME(of_bits)(r) : 0.0;

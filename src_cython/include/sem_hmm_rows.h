@@ -101,7 +101,6 @@ SEM_CLONES
 static void sem_hmm_exp_block(
     const double *logb, intp n, intp K, intp KP, double *B, double *M)
 {
-    const intp size = n * KP;
     for (intp t = 0; t < n; ++t) {
         const double *b = logb + t * K;
         double top = -1e308;
@@ -113,16 +112,7 @@ static void sem_hmm_exp_block(
         for (intp k = K; k < KP; ++k)
             B[t * KP + k] = -INFINITY;
     }
-    for (intp i = 0; i < size; ++i) {
-        double t, p;
-        uint64_t low, bits;
-        SEM_HMM_EXP_BODY(double, B[i], t, p)
-        memcpy(&low, &t, 8);
-        memcpy(&bits, &p, 8);
-        bits += low << 52;
-        bits &= (uint64_t)0 - (uint64_t)(B[i] > -700.0);
-        memcpy(&B[i], &bits, 8);
-    }
+    sem_exp_all(B, n * KP);
 }
 
 /* n rows forward: a (n x KP) after the row `past`. */

@@ -10,7 +10,13 @@ from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from reference import hmm as reference
-from sklearn_extra_ml.hmm import CategoricalHMM, GaussianHMM, PoissonHMM
+from sklearn_extra_ml.hmm import (
+    GMMHMM,
+    CategoricalHMM,
+    GaussianHMM,
+    MultinomialHMM,
+    PoissonHMM,
+)
 
 KINDS = ["diag", "full", "tied", "spherical"]
 LENGTHS = np.array([50, 1, 90, 33, 7])
@@ -39,7 +45,7 @@ def gaussian_case(rng, kind, K=3, d=2, lengths=LENGTHS):
         (
             (model.means_, model.covars_),
             lambda X, e: reference.gaussian_log_density(X, *e, kind),
-            lambda X, p: reference.gaussian_update(X, p, kind),
+            lambda X, p, _: reference.gaussian_update(X, p, kind),
             ("means_", "covars_"),
         ),
     )
@@ -58,7 +64,7 @@ def categorical_case(rng, K=3, lengths=LENGTHS):
         (
             (model.emissionprob_,),
             lambda X, e: reference.categorical_log_density(X, *e),
-            lambda X, p: (reference.categorical_update(X, p, 5),),
+            lambda X, p, _: (reference.categorical_update(X, p, 5),),
             ("emissionprob_",),
         ),
     )
@@ -75,8 +81,65 @@ def poisson_case(rng, K=3, lengths=LENGTHS):
         (
             (model.lambdas_,),
             lambda X, e: reference.poisson_log_density(X, *e),
-            lambda X, p: (reference.poisson_update(X, p),),
+            lambda X, p, _: (reference.poisson_update(X, p),),
             ("lambdas_",),
+        ),
+    )
+
+
+def multinomial_case(rng, K=3, lengths=LENGTHS):
+    shares = rng.dirichlet(np.ones(4), size=2)[rng.integers(0, 2, size=lengths.sum())]
+    X = np.array(
+        [
+            rng.multinomial(n, p)
+            for n, p in zip(rng.integers(0, 9, len(shares)), shares, strict=True)
+        ]
+    )
+    model = MultinomialHMM.from_parameters(
+        rng.dirichlet(np.ones(K)),
+        rng.dirichlet(np.ones(K), size=K),
+        rng.dirichlet(np.ones(4), size=K),
+        n_trials=7,
+    )
+    return (
+        X,
+        model,
+        (
+            (model.emissionprob_,),
+            lambda X, e: reference.multinomial_log_density(X, *e),
+            lambda X, p, _: (reference.multinomial_update(X, p),),
+            ("emissionprob_",),
+        ),
+    )
+
+
+def mixture_case(rng, kind, K=3, lengths=LENGTHS, M=2, d=2):
+    X, like, _ = gaussian_case(rng, kind, K, d, lengths)
+    parts = spread("diag" if kind == "spherical" else kind, K * M, d)
+    covars = {
+        "full": lambda: parts.reshape(K, M, d, d),
+        "tied": lambda: np.array([parts] * K),
+        "diag": lambda: parts.reshape(K, M, d),
+        "spherical": lambda: parts[:, 0].reshape(K, M),
+    }[kind]()
+    means = like.means_[:, None] + rng.normal(size=(K, M, d))
+    model = GMMHMM.from_parameters(
+        like.startprob_,
+        like.transmat_,
+        rng.dirichlet(np.ones(M), size=K),
+        means,
+        covars,
+        covariance_type=kind,
+        reg_covar=0,
+    )
+    return (
+        X,
+        model,
+        (
+            (model.weights_, model.means_, model.covars_),
+            lambda X, e: reference.mixture_log_density(X, *e, kind),
+            lambda X, p, e: reference.mixture_update(X, p, e, kind),
+            ("weights_", "means_", "covars_"),
         ),
     )
 
@@ -85,6 +148,11 @@ CASES = {
     **{kind: (lambda rng, kind=kind, **k: gaussian_case(rng, kind, **k)) for kind in KINDS},
     "categorical": categorical_case,
     "poisson": poisson_case,
+    "multinomial": multinomial_case,
+    **{
+        f"mixture-{kind}": (lambda rng, kind=kind, **k: mixture_case(rng, kind, **k))
+        for kind in KINDS
+    },
 }
 each_emission = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
@@ -367,7 +435,12 @@ def test_known_states_give_the_counts_at_once(case, rng):
     np.add.at(pairs, (states[inside - 1], states[inside]), 1)
     np.testing.assert_allclose(model.transmat_, pairs / pairs.sum(axis=1, keepdims=True))
     np.testing.assert_allclose(model.startprob_, np.bincount(states[first], minlength=3) / 5)
-    for name, expected in zip(names, update(X, np.eye(3)[states]), strict=True):
+    if "weights_" in names:  # the parts of a state together have the mean of its rows
+        means = [X[states == k].mean(axis=0) for k in range(3)]
+        found = (model.weights_[:, :, None] * model.means_).sum(axis=1)
+        np.testing.assert_allclose(found, means, atol=1e-9)
+        return
+    for name, expected in zip(names, update(X, np.eye(3)[states], None), strict=True):
         np.testing.assert_allclose(getattr(model, name), expected, atol=1e-9)
 
 
@@ -482,7 +555,12 @@ def test_samples_have_the_frequencies_of_the_model(case, rng):
         for k in np.flatnonzero(visited):
             mean = X[states.ravel() == k].mean(axis=0)
             np.testing.assert_allclose(mean, model.lambdas_[k], rtol=0.1)
-    if hasattr(model, "emissionprob_"):
+    if isinstance(model, MultinomialHMM):
+        assert (X.sum(axis=1) == 7).all()
+        for k in np.flatnonzero(visited):
+            shares = X[states.ravel() == k].mean(axis=0) / 7
+            np.testing.assert_allclose(shares, model.emissionprob_[k], atol=0.03)
+    elif hasattr(model, "emissionprob_"):
         for k in np.flatnonzero(visited):
             shares = np.bincount(X[states.ravel() == k, 0], minlength=5)
             np.testing.assert_allclose(shares / shares.sum(), model.emissionprob_[k], atol=0.03)
@@ -529,6 +607,12 @@ def test_information_criteria_count_the_free_parameters(rng):
     assert model.aic(X) == pytest.approx(2 * (2 + 6 + 3 * 4) - 2 * model.log_likelihood(X))
     X, model, _ = poisson_case(rng)
     assert model.aic(X) == pytest.approx(2 * (2 + 6 + 3 * 2) - 2 * model.log_likelihood(X))
+    X, model, _ = multinomial_case(rng)
+    assert model.aic(X) == pytest.approx(2 * (2 + 6 + 3 * 3) - 2 * model.log_likelihood(X))
+    for kind, n_covars in {"diag": 12, "spherical": 6, "tied": 9, "full": 18}.items():
+        X, model, _ = mixture_case(rng, kind)
+        expected = 2 * (2 + 6 + 3 + 12 + n_covars) - 2 * model.log_likelihood(X)
+        assert model.aic(X) == pytest.approx(expected)
 
 
 def chain(startprob, transmat):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression
@@ -313,6 +314,42 @@ def test_detector_finds_rows_off_the_curve(rng):
         truth, -IsolationForest(random_state=0).fit(data).score_samples(data)
     )
     assert np.sum(detector.predict(data) == -1) == 60
+
+
+def test_detector_raises_few_alarms_on_new_rows_of_the_same_kind():
+    """One network on all rows restores those so well that its threshold rejects nearly every new one."""
+    X, y = load_digits(return_X_y=True)
+    X, y = X[y <= 3], y[y <= 3]
+    known = np.arange(len(X)) % 2 == 0
+    detector = AutoEncoderDetector(8, random_state=0).fit(X[known])
+    assert np.mean(detector.predict(X[~known]) == -1) < 0.2
+    one = AutoEncoder(8, random_state=0).fit(X[known])
+    threshold = np.quantile(one.score_samples(X[known]), 0.1)
+    assert np.mean(one.score_samples(X[~known]) < threshold) > 0.5
+
+
+def test_each_network_of_a_detector_learns_from_one_half(blob):
+    rows = np.arange(14.0, dtype=np.float32).reshape(7, 2)
+    detector = AutoEncoderDetector(1)
+    pairs = detector._training_rows(rows)
+    assert pairs.shape == (4, 4)
+    halves = [{tuple(row) for row in half} for half in (pairs[:, :2], pairs[:, 2:])]
+    assert halves[0] | halves[1] == {tuple(row) for row in rows}
+    assert len(halves[0] & halves[1]) == 1  # the odd one
+    detector = AutoEncoderDetector(2, max_iter=2, random_state=0).fit(blob)
+    pair = detector.net_.module_
+    rows = torch.from_numpy(detector._standardizer.transform(blob)).double()
+    errors = [part.double().row_errors(rows) for part in (pair.first, pair.second)]
+    np.testing.assert_allclose(
+        -detector.score_samples(blob),
+        torch.stack(errors).amax(dim=0).detach() * detector._standardizer.scale[0] ** 2,
+    )
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_detector_of_a_few_rows(n, rng):
+    X = rng.normal(size=(n, 3))
+    assert AutoEncoderDetector(1, max_iter=2, random_state=0).fit(X).predict(X).shape == (n,)
 
 
 def test_detector_is_consistent_with_itself(blob):

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 from scipy.special import gammaln, logsumexp, xlogy
-from scipy.stats import multivariate_normal
+from scipy.stats import multinomial, multivariate_normal
 
 
 def _log(x):
@@ -149,6 +149,37 @@ def poisson_update(X, posteriors):
     return posteriors.T @ X / posteriors.sum(axis=0)[:, None]
 
 
+def multinomial_log_density(X, probabilities):
+    return np.array([[multinomial.logpmf(x, x.sum(), p) for p in probabilities] for x in X])
+
+
+def multinomial_update(X, posteriors):
+    counts = posteriors.T @ X
+    return counts / counts.sum(axis=1, keepdims=True)
+
+
+def _parts(X, weights, means, covars, covariance_type):
+    """Logarithm of weight times density of each part of one state."""
+    return _log(weights) + gaussian_log_density(X, means, covars, covariance_type)
+
+
+def mixture_log_density(X, weights, means, covars, covariance_type):
+    """`weights` (K, M), `means` (K, M, d), `covars` a stack of what a Gaussian of that type takes."""
+    states = zip(weights, means, covars, strict=True)
+    return np.column_stack([logsumexp(_parts(X, *s, covariance_type), axis=1) for s in states])
+
+
+def mixture_update(X, posteriors, emission, covariance_type, reg_covar=0.0):
+    """Each part as a Gaussian whose weights are its share of the state's posterior."""
+    found = []
+    for posterior, state in zip(posteriors.T, zip(*emission, strict=True), strict=True):
+        parts = _parts(X, *state, covariance_type)
+        own = posterior[:, None] * np.exp(parts - logsumexp(parts, axis=1, keepdims=True))
+        means, covars = gaussian_update(X, own, covariance_type, reg_covar)
+        found.append((own.sum(axis=0) / own.sum(), means, covars))
+    return tuple(np.array(part) for part in zip(*found, strict=True))
+
+
 # -------------------------------------------------------------------------------------------- EM
 
 
@@ -169,5 +200,5 @@ def run_em(X, lengths, start, transmat, emission, log_density, update, n_iter, w
         history.append(total / (weights * lengths).sum())
         if iteration < n_iter:
             start, transmat = starts / starts.sum(), pairs / pairs.sum(axis=1, keepdims=True)
-            emission = update(X, posteriors)
+            emission = update(X, posteriors, emission)
     return start, transmat, emission, history

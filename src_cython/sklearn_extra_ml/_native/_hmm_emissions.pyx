@@ -1,4 +1,4 @@
-"""Log-densities and sufficient statistics of categorical and Poisson emissions.
+"""Log-densities and sufficient statistics of categorical, Poisson and mixed emissions.
 
 Rows are cut into pieces that depend on the shape alone, and the pieces' sums are added in order,
 so the bits do not depend on the number of threads.
@@ -21,6 +21,8 @@ cdef extern from "sem_hmm_emissions.h" nogil:
                             const double *, intp_t, double *)
     void sem_he_sum_f32(const float *, intp_t, intp_t, const double *, intp_t, double *)
     void sem_he_sum_f64(const double *, intp_t, intp_t, const double *, intp_t, double *)
+    void sem_he_mix(double *, intp_t, intp_t, intp_t, const double *, double *)
+    void sem_he_share_out(double *, intp_t, intp_t, const double *)
 
 cdef intp_t PIECE = 4096  # rows of one task
 
@@ -119,4 +121,31 @@ def weighted_sums(
                 sums[i // K, i % K] += parts[q * size + i]
     finally:
         free(parts)
+    PyErr_CheckSignals()
+
+
+def mix(
+        double[:, ::1] parts,           # INOUT (n, K * M): log-densities; then each part's share
+        const double[::1] log_weights,  # IN (K * M,)
+        double[:, ::1] out,             # OUT (n, K): log-density of the mixtures
+        int n_threads):
+    """Log-densities of mixtures of M parts, and the share of each part in its mixture."""
+    cdef intp_t n = parts.shape[0], size = parts.shape[1], K = out.shape[1], q
+    for q in prange((n + PIECE - 1) // PIECE, nogil=True, num_threads=n_threads,
+                    schedule="static"):
+        sem_he_mix(&parts[q * PIECE, 0], min(PIECE, n - q * PIECE), K, size // K,
+                   &log_weights[0], &out[q * PIECE, 0])
+    PyErr_CheckSignals()
+
+
+def share_out(
+        double[:, ::1] shares,             # INOUT (n, K * M)
+        const double[:, ::1] posteriors,   # IN (n, K)
+        int n_threads):
+    """Multiply the shares of a state's parts by the posterior of the state."""
+    cdef intp_t n = shares.shape[0], K = posteriors.shape[1], M = shares.shape[1] // K, q
+    for q in prange((n + PIECE - 1) // PIECE, nogil=True, num_threads=n_threads,
+                    schedule="static"):
+        sem_he_share_out(&shares[q * PIECE, 0], min(PIECE, n - q * PIECE) * K, M,
+                         &posteriors[q * PIECE, 0])
     PyErr_CheckSignals()
