@@ -41,9 +41,10 @@ plt.show()
 # %%
 # Ways out
 # --------
-# The loss of training falls all the time; that of held-out rows turns. Stopping there is the simplest way
-# out, and the cheapest. Regularisation is better here: the curve on the right does not turn, and nothing
-# has to be held out. Where you have a score, a grid search over `max_iter` and `dropout` finds the rest.
+# The loss of training falls all the time; that of held-out rows turns. Stopping there is the simplest
+# way out, and the cheapest. Regularisation is better here: the curve on the right does not turn, and
+# nothing has to be held out. Where you have a score, a grid search over `max_iter` and `dropout` finds
+# the rest.
 choices = {
     f"{EPOCHS} epochs": {},
     "stopped early": {"early_stopping": True, "n_iter_no_change": 20},
