@@ -80,7 +80,7 @@ axes[0].legend()
 plt.show()
 
 # %%
-# Two weeks: the share of invoice calls, and the state behind it. At night a few calls make the share jump
+# Two weeks: the share of invoice calls, and the state behind it. At night a few calls let the share jump
 # from nothing to everything; the chain knows how little they tell, and stays where it is.
 
 share = calls["invoice"] / calls.sum(axis=1).clip(lower=1)

@@ -248,19 +248,24 @@ class PoissonEmission(_CountEmission):
 class MultinomialEmission(_CountEmission):
     """Each of a row's trials falls into one of d categories: a probability (K, d) for each.
 
-    `n_trials` is the number of trials of a row that is drawn; a given row has its own.
+    `n_trials` is the number of trials of a row that is drawn; a given row has its own. `alpha` is added
+    to each expected count.
     """
 
-    def __init__(self, probabilities, n_trials):
+    def __init__(self, probabilities, n_trials, alpha=0.0):
         super().__init__(probabilities, np.zeros(len(probabilities)))
-        self.n_trials = n_trials
+        self.n_trials, self.alpha = n_trials, alpha
+
+    @property
+    def log_prior(self):
+        return self.alpha * float(self._log_table.sum()) if self.alpha > 0 else 0.0
 
     def maximise(self, statistics):
         probabilities = self.table.copy()
-        counts = statistics[1:].T
+        counts = statistics[1:].T + self.alpha
         total = counts.sum(axis=1, keepdims=True)
         np.divide(counts, total, out=probabilities, where=total > 0)
-        return MultinomialEmission(probabilities, self.n_trials)
+        return MultinomialEmission(probabilities, self.n_trials, self.alpha)
 
     def relocate(self, state, data, row):
         """Half of the state's probability is the row's shares, half the mean of all states."""
@@ -268,7 +273,7 @@ class MultinomialEmission(_CountEmission):
         shares = data.X[row] / max(data.X[row].sum(), 1.0)
         probabilities[state] = shares + self.table.mean(axis=0)
         probabilities[state] /= probabilities[state].sum()
-        return MultinomialEmission(probabilities, self.n_trials)
+        return MultinomialEmission(probabilities, self.n_trials, self.alpha)
 
     def sample(self, states, rng):
         if self.n_trials is None:

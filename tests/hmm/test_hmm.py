@@ -301,7 +301,7 @@ def test_em_with_smoothed_categories_equals_the_numpy_reference(weighted, rng):
     weights = rng.uniform(0.5, 2, size=len(LENGTHS)) if weighted else None
     seen = [emission[0]]  # of every iteration, for the prior's part of the objective
 
-    def update(X, posteriors):
+    def update(X, posteriors, _):
         counts = np.array([posteriors[X[:, 0] == c].sum(axis=0) for c in range(5)]).T + 0.7
         seen.append(counts / counts.sum(axis=1, keepdims=True))
         return (seen[-1],)
