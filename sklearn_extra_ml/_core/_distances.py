@@ -8,6 +8,8 @@ scikit-learn's: `DistanceMetric` where it knows the name, `pairwise_distances` o
 No function here holds more than one block of distances.
 """
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
@@ -15,6 +17,7 @@ from sklearn.metrics import DistanceMetric, pairwise_distances
 from sklearn.neighbors import BallTree, KDTree
 
 from .._native import _brute_force
+from ._magnitudes import check_spread, value_range
 from ._threads import threads_for_rows
 from ._validation import bad_value, pairwise_metrics
 
@@ -42,6 +45,9 @@ _CODES = {
     "haversine": 6,
 }
 
+
+# Metrics that square differences (scikit-learn's mahalanobis too).
+_SQUARES = frozenset(("euclidean", "sqeuclidean", "seuclidean", "mahalanobis"))
 
 _PARAMETERS = dict.fromkeys(_CODES, frozenset()) | {
     "minkowski": frozenset(("p", "w")),
@@ -85,6 +91,7 @@ class Metric:
         self.params = params
         self.n_jobs, self._n_rows = n_jobs, X.shape[0]
         self.code, self.p, self._scale = None, 2.0, None
+        check_magnitudes(self.name, params, X)
         if sparse.issparse(X) or callable(self.name):
             return
         if self.name in _PARAMETERS and set(params) - _PARAMETERS[self.name]:
@@ -110,6 +117,7 @@ class Metric:
             self.code = _CODES["cosine"] if np.all(np.any(X != 0, axis=1)) else None
         elif self.name == "haversine":
             self.code = _CODES["haversine"] if X.shape[1] == 2 else None
+            _warn_of_degrees(X)
         elif self.name in _CODES:
             self.code = _CODES[self.name]
 
@@ -193,6 +201,34 @@ class Metric:
     def between(self, queries, rows):
         """Distances from `queries` to `rows`, both `embed`-ed: (n_queries, n_rows)."""
         return Target(self, rows).distances_from(queries)
+
+
+def check_magnitudes(metric, params, X):
+    """Raise `ValueError` where the metric's powers of differences between rows are no doubles."""
+    if callable(metric) or not X.shape[0]:
+        return
+    name, power = ALIASES.get(metric, metric), 2.0
+    if name == "minkowski":
+        power = float((params or {}).get("p", 2.0))
+    elif name not in _SQUARES:
+        return
+    if power > 1 and np.isfinite(power):
+        check_spread(*value_range(X), power=power, n_terms=X.shape[1])
+
+
+def _warn_of_degrees(X):
+    """Warn where angles of the haversine metric look like degrees, or like longitude first."""
+    if X.shape[1] != 2:
+        return
+    latitude, longitude = np.abs(X).max(axis=0).astype(np.float64)
+    if latitude > 2.0 or longitude > 7.0:  # pi / 2 and 2 pi, generously
+        warnings.warn(
+            'metric="haversine" takes latitude and longitude in radians, in this order, but X holds '
+            f"latitudes up to {latitude:.4g} and longitudes up to {longitude:.4g}. Convert degrees "
+            "by `np.radians`, and put the latitude first.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 class Target:

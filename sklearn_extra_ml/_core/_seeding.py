@@ -15,6 +15,7 @@ from .._native._seeding import (
     try_by_rows,
     try_sparse,
 )
+from ._magnitudes import squares_fit
 from ._rows import BLOCK, SIMD_LEVEL, DenseRows
 
 __all__ = ["draw_distinct_rows", "greedy_kmeans_plusplus"]
@@ -26,7 +27,7 @@ MAX_TRIALS_IN_ONE_PASS = 32  # bits of the mask in try_by_rows
 
 
 def greedy_kmeans_plusplus(
-    rows, n_seeds, *, sample_weight=None, rng, n_local_trials=None, n_threads=1
+    rows, n_seeds, *, sample_weight=None, rng, n_local_trials=None, n_threads=1, check_range=False
 ):
     """Choose seeds among the rows by greedy k-means++ (Arthur & Vassilvitskii 2007, section 5).
 
@@ -42,6 +43,8 @@ def greedy_kmeans_plusplus(
     n_local_trials : int or None
         Candidates for each seed; None: ``2 + int(log(n_seeds))``.
     n_threads : int
+    check_range : bool
+        Return None where squared distances may leave the range of the rows' dtype.
 
     Returns
     -------
@@ -57,12 +60,14 @@ def greedy_kmeans_plusplus(
     candidates = np.empty(n_trials, np.intp)
 
     closest = _padded(np.ones(rows.shape[0], rows.dtype), rows.shape[0], rows.dtype)
-    total = order.weigh(closest, weight, n_threads)
+    total = total_weight = order.weigh(closest, weight, n_threads)
     order.draw(closest, weight, uniform[0, :1] * total, seeds[:1])
     potentials = _potentials(rows, weight, n_threads)
     potentials.start(seeds[0])
     for c in range(1, n_seeds):
         total = order.weigh(potentials.closest, weight, n_threads)
+        if check_range and c == 1 and not squares_fit(total / total_weight, rows):
+            return None
         if not total > 0:
             seeds[c:] = seeds[0]
             break
@@ -262,8 +267,10 @@ class _SparsePotentials(_KeptPotentials):
         for column, i in enumerate(index):
             columns, values = rows.row(i)
             candidates_t[columns, column] = values
+            with np.errstate(over="ignore"):  # such rows are refused by what comes out
+                squares = np.square(values, dtype=np.float64)
             # Summed in the order of the products, so that an equal row is at distance zero.
-            sq_norms[column] = np.cumsum(np.append(0.0, np.square(values, dtype=np.float64)))[-1]
+            sq_norms[column] = np.cumsum(np.append(0.0, squares))[-1]
         sums = np.empty((self.n_pieces, len(index)))
         try_sparse(
             rows.data,

@@ -35,7 +35,7 @@ def effective_n_threads(n_jobs=None):
     """
     if n_jobs == 0:
         raise bad_value(
-            "n_jobs", 0, "is no number of threads", "None, 1 or more; -1 for all", "Set it to None."
+            "n_jobs", 0, "is no number of threads", "None, 1 or more, -1 (all), -2 ...", "Use None."
         )
     if os.getpid() != _IMPORT_PID:
         return 1

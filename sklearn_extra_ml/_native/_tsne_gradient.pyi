@@ -37,6 +37,7 @@ def repulsion(
     n_threads: int,
     force: NDArray[np.float32],
     potential: NDArray[np.float32],
+    others: bool = ...,
 ) -> None: ...
 def descend(
     y: NDArray[np.float32],

@@ -1,5 +1,6 @@
 """DBSCAN: density clusters and noise, in linear memory, and for new rows too."""
 
+import math
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -15,9 +16,12 @@ from sklearn.base import (
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.neighbors import VALID_METRICS_SPARSE, NearestNeighbors
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._core._density_validity import RowsMeasure, density_validity
 from .._core._distances import Metric
+from .._core._magnitudes import check_spread, value_range
 from .._core._threads import effective_n_threads
 from .._core._validation import (
     Interval,
@@ -54,6 +58,12 @@ class _Search(NamedTuple):
         return X if self.map is None else self.map.embed(X)
 
 
+def _has_rows(estimator):
+    if estimator.metric == "precomputed":
+        raise AttributeError('not available with metric="precomputed": it needs rows')
+    return True
+
+
 class DBSCAN(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -88,7 +98,7 @@ class DBSCAN(
         matrix of distances, or a :term:`sparse graph` of them, whose entries that are not stored
         are no neighbours. "euclidean", "manhattan", "chebyshev", "minkowski" (`p` >= 1), "cosine"
         and "haversine" on dense rows take the fast path; others take scikit-learn's own search, in
-        blocks.
+        blocks. "nan_euclidean" takes rows with missing entries (NaN).
 
     metric_params : dict, default=None
         Further arguments of the metric.
@@ -220,9 +230,9 @@ class DBSCAN(
         Raises
         ------
         ValueError
-            For missing or infinite entries, a metric that does not take the data, precomputed
-            distances that are negative, not square or not symmetric, and sparse matrices with
-            indices out of range.
+            For missing or infinite entries (but see `metric`), a metric that does not take the data,
+            precomputed distances that are negative, not square or not symmetric, sparse matrices
+            with indices out of range, and rows whose squared distances leave double precision.
         """
         X = self._validate(X, reset=True)
         if sample_weight is not None:
@@ -348,6 +358,36 @@ class DBSCAN(
             )
         return found.astype(dtype, copy=False)
 
+    @available_if(_has_rows)
+    def score(self, X, y=None):
+        """Density-based validity (DBCV) of the clusters that :meth:`predict` gives `X`.
+
+        A grid search over `eps` needs no labels with it: see
+        :class:`~sklearn_extra_ml.model_selection.NoSplit`. Not there for precomputed distances.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            In [-1, 1], always finite: 0 for a single cluster, -1 for none. See
+            :func:`~sklearn_extra_ml.metrics.dbcv_score`; it costs O(n_samples^2) distances.
+        """
+        X, _ = self._check_query(X)
+        params = dict(self.metric_params or {})
+        if self.metric == "minkowski" and self.p is not None:
+            params["p"] = self.p
+        if self._inverse_covariance is not None:
+            params["VI"] = self._inverse_covariance
+        measure = RowsMeasure(Metric(self.metric, params, X, self.n_jobs), X)
+        return density_validity(measure, self.predict(X), X.shape[1], X.shape[0])
+
     @staticmethod
     def _has_points(X, search):
         """Whether every row of `X` is a point of the tree: a zero row has no direction."""
@@ -364,7 +404,8 @@ class DBSCAN(
 
     def _validate(self, X, *, reset):
         _neighborhoods.check_sparse_indices(X)
-        X = validate_data(self, X, accept_sparse="csr", reset=reset)
+        finite = "allow-nan" if self.metric == "nan_euclidean" else True
+        X = validate_data(self, X, accept_sparse="csr", reset=reset, ensure_all_finite=finite)
         return X.astype(X.dtype.newbyteorder("="), copy=False)
 
     def _check_query(self, X):
@@ -374,6 +415,7 @@ class DBSCAN(
     def _find_clusters(self, X, sample_weight, stage):
         """Return the `Clusters` of validated rows."""
         self._by_search = False
+        self._check_magnitudes(X)
         if self.metric == "precomputed":
             _neighborhoods.check_distances(X)
             way = (
@@ -460,6 +502,14 @@ class DBSCAN(
         )
         return _Search(neighbors, metric, rule)
 
+    def _check_magnitudes(self, X):
+        """Refuse rows and an `eps` whose squares (or powers p) are both no doubles."""
+        name = _TREE_METRICS.get(self.metric) if isinstance(self.metric, str) else None
+        p = self.p if self.p is not None else (self.metric_params or {}).get("p", 2.0)
+        p = p if name == "minkowski" else _TREE_EXPONENTS.get(name, 1.0)
+        if 1 < p < np.inf and not -1022 <= p * math.log2(self.eps) <= 1023:
+            check_spread(*value_range(X), power=p, n_terms=X.shape[1])
+
     def _covariance_of(self, X):
         """Return the inverse covariance of all rows, None where the metric needs none.
 
@@ -518,6 +568,7 @@ class DBSCAN(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.metric == "precomputed"
+        tags.input_tags.allow_nan = self.metric == "nan_euclidean"
         tags.input_tags.sparse = (
             self.metric == "precomputed"
             or callable(self.metric)

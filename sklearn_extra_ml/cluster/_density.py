@@ -77,8 +77,10 @@ def make_rule(eps, metric, method, X, *, is_gemm):
         differences of float32 rows to float32.
     """
     n_features = X.shape[1]
-    narrow = method == "brute" and X.dtype == np.float32
-    eps = float(np.float32(eps)) if narrow else float(eps)
+    eps = float(eps)
+    # Beyond single precision scikit-learn compares infinities and zeros; there we do not follow.
+    narrow = method == "brute" and X.dtype == np.float32 and 1e-30 < _reduce(eps, metric) < 1e37
+    eps = float(np.float32(eps)) if narrow else eps
     reduced = _reduce(eps, metric)
     if narrow:
         reduced = float(np.float32(reduced))

@@ -34,7 +34,13 @@ from .._core._validation import (
 )
 from ._attachment import ReachabilitySearch
 from ._condensed_tree import condense, link
-from ._hdbscan_input import MeasurableRows, check_parameters, check_sparse_indices, read_weights
+from ._hdbscan_input import (
+    MeasurableRows,
+    check_parameters,
+    check_sparse_indices,
+    check_weights,
+    read_weights,
+)
 from ._hierarchy import HierarchyMixin, has_rows
 from ._row_weights import RowWeights, needed_weight
 from ._spanning_tree import (
@@ -335,6 +341,7 @@ class HDBSCAN(
             way, search, self._content = self._way_to_tree(X, rows)
             kept = self._tree_memory(X, min_samples, weights)
             core, grown, linkage = self._grow(way, rows, min_samples, weights, kept, stage)
+            check_weights(grown.weights)
             with stage("linkage"):
                 edges = grown.edges if rows.all_finite else rows.finite[grown.edges]
                 self.minimum_spanning_tree_ = MinimumSpanningTree(edges, grown.weights)
@@ -351,6 +358,8 @@ class HDBSCAN(
                 self._search = search and search(core, min_samples, self.alpha, fitted_weights)
                 self._place_idle_rows(X, rows, weights)
                 self._find_clusters(condense if kept is None else kept.condense)
+        for name in ("centroids_", "medoids_"):
+            vars(self).pop(name, None)  # of a fit before, with another `store_centers`
         if self.store_centers is not None:
             self._store_centers(X)
         return self

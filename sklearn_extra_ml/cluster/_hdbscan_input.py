@@ -7,6 +7,7 @@ from scipy import sparse
 
 from .._core._distances import BALL_TREE_METRICS, KD_TREE_METRICS
 from .._core._validation import bad_value, check_sample_weight
+from ._condensed_tree import SMALLEST_LEVEL
 from ._row_weights import SLACK, summable
 
 
@@ -98,21 +99,38 @@ def check_parameters(estimator, X, rows, weights=None):
         )
     if n == 0:
         raise ValueError(
-            "n_samples=0 rows have only finite entries. Allowed: 2 or more. Fill in missing values "
-            "or pass more rows."
+            "No row of X (n_samples=0 left) has only finite entries. Allowed: 2 or more such rows. "
+            "Fill in missing values or pass more rows."
         )
     if weights is not None and size * (1.0 - SLACK) > weights[rows.finite].sum():
         total = f"{weights[rows.finite].sum():g}"
-        fix = f"Lower `{name}` or raise the weights."
         raise bad_value(
-            name, size, f"is larger than the sum of `sample_weight`, {total}", f"1 to {total}", fix
+            name,
+            size,
+            f"is larger than the sum of `sample_weight`, {total}",
+            f"{_least(name)} to that sum",
+            f"Lower `{name}` or raise the weights.",
         )
     if weights is None and size > n:
         fix = f"Lower `{name}` or pass more rows."
-        raise bad_value(name, size, f"is larger than n_samples={n}", f"1 to {n}", fix)
+        raise bad_value(name, size, f"is larger than n_samples={n}", f"{_least(name)} to {n}", fix)
     check_epsilons(estimator)
     check_algorithm(estimator.algorithm, estimator.metric, sparse.issparse(X))
     return size
+
+
+def check_weights(weights):
+    """Refuse a spanning tree all of whose edges are too short to be told from those of equal rows."""
+    longest = np.max(weights, initial=0.0)
+    if 0 < longest <= SMALLEST_LEVEL:
+        raise ValueError(
+            f"The longest distance that joins rows is {longest:g}. Allowed: more than "
+            f"{SMALLEST_LEVEL:g}. Change the unit of X."
+        )
+
+
+def _least(name):
+    return 2 if name == "min_cluster_size" else 1
 
 
 def check_epsilons(estimator):

@@ -1,5 +1,6 @@
 """What a fitted hierarchy of clusters can do: choose other clusters, place rows, tell about itself."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -59,7 +60,9 @@ class _Places(NamedTuple):
 def has_rows(estimator):
     """Distances alone do not say where a new row lies."""
     if estimator.metric == "precomputed":
-        raise AttributeError('not available with metric="precomputed": it needs rows')
+        raise AttributeError(
+            'not available with metric="precomputed": it needs rows (`exemplar_indices_` does not)'
+        )
     return True
 
 
@@ -92,10 +95,11 @@ class HierarchyMixin:
         check_is_fitted(self)
         unknown = sorted(set(parameters) - _SELECTION_PARAMETERS)
         if unknown:
+            known = set(unknown) <= set(self.get_params())
             raise bad_value(
                 "parameters",
                 unknown,
-                "would need another spanning tree",
+                "would need another spanning tree" if known else "holds unknown names",
                 ", ".join(sorted(_SELECTION_PARAMETERS)),
                 "Fit again to change others.",
             )
@@ -164,7 +168,7 @@ class HierarchyMixin:
         array([[1., 0.]])
         """
         check_is_fitted(self)
-        if top_k < 1:
+        if not isinstance(top_k, Integral) or top_k < 1:
             raise bad_value("top_k", top_k, "is no number of clusters", "1 or more", "Raise it.")
         X, rows = self._check_rows(X, reset=False)
         located, n_clusters = self._locate(X, rows), len(self.selected_clusters_)
@@ -246,6 +250,10 @@ class HierarchyMixin:
             As `labels_`, numbered by the lowest row too.
         """
         check_is_fitted(self)
+        if not cut_distance >= 0:
+            raise bad_value(
+                "cut_distance", cut_distance, "is no distance", "0 or more", "Raise it."
+            )
         labels = cut(
             self.single_linkage_tree_, cut_distance, min_cluster_size, self._content, self._weights
         )

@@ -17,6 +17,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._core._magnitudes import in_double, squares_fit
 from .._core._rows import DenseRows, SparseRows, coarse_offset, moments
 from .._core._seeding import draw_distinct_rows, greedy_kmeans_plusplus
 from .._core._validation import (
@@ -107,7 +108,8 @@ class KMeans(
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
-        The centres. If a run stops before it converges (see `tol` and `max_iter`), they are not
+        The centres (float32 for float32 rows, unless single precision cannot hold the squares of
+        their differences). If a run stops before it converges (see `tol` and `max_iter`), they are not
         exactly the means of the rows labelled with them.
 
     labels_ : ndarray of shape (n_samples,), int32
@@ -228,10 +230,11 @@ class KMeans(
         ValueError
             If `X` is empty, holds NaN or infinity, or has fewer rows than `n_clusters`; if `init`
             has another shape than (n_clusters, n_features); if the weights are negative, not
-            finite, of another length, or all zero.
+            finite, of another length, or all zero; if squares of differences between rows leave the
+            range of double precision.
         """
         X, sample_weight = self._validate(X, sample_weight, reset=True)
-        rows, mean_variance = self._prepare(X, sample_weight)
+        X, sample_weight, rows, mean_variance = self._prepare(X, sample_weight)
         n_init, algorithm = self._choose()
         context = None
         if has_callbacks(self):
@@ -321,7 +324,7 @@ class KMeans(
         first = not self.__sklearn_is_fitted__()
         X, sample_weight = self._validate(X, sample_weight, reset=first)
         if first:
-            rows, _ = self._prepare(X, sample_weight)
+            X, sample_weight, rows, _ = self._prepare(X, sample_weight)
             rng = check_random_state(self.random_state)
             centers = self._initial_centers(X, rows, sample_weight, rng)
             shift, n_iter = 0.0, 0
@@ -340,6 +343,11 @@ class KMeans(
             n_iter=n_iter,
             n_threads=n_threads_for(X.shape, centers.shape[0]),
         )
+        if not run.inertia < float(np.finfo(centers.dtype).max) / 16:
+            raise ValueError(
+                "X holds rows so far from the centres that squares of the distances overflow in "
+                f"{centers.dtype}. Change the unit of X and fit anew, or pass float64."
+            )
         offset = rows.offset if first else self._offset
         self._store(offset, run._replace(means=run.means - shift))
         return self
@@ -359,17 +367,23 @@ class KMeans(
         return X, sample_weight
 
     def _prepare(self, X, sample_weight):
-        """Return the rows, centred, and the mean variance of the columns."""
+        """Return data and weights in a dtype that holds their squares, the rows, centred, and the
+        mean variance of the columns.
+        """
         check_n_clusters(self.n_clusters, X.shape[0])
-        if sp.issparse(X):
-            variance = mean_variance_axis(X, axis=0, weights=sample_weight)[1]
-            return SparseRows.of(X), float(np.mean(variance))
         n_threads = n_threads_for(X.shape, self.n_clusters)
-        mean, variance, _ = moments(X, sample_weight, n_threads)
+        mean, variance = _moments(X, sample_weight, n_threads)
+        if not squares_fit(variance, X):
+            X = in_double(X)
+            sample_weight = None if sample_weight is None else sample_weight.astype(X.dtype)
+            mean, variance = _moments(X, sample_weight, n_threads)
+        mean_variance = float(np.mean(variance))
+        if sp.issparse(X):
+            return X, sample_weight, SparseRows.of(X), mean_variance
         rows = DenseRows.of(X, coarse_offset(mean, variance, X.dtype))
         if self.copy_x and X.shape[1] <= MAX_FEATURES_OF_COPY:
             rows = rows.with_blocks(n_threads)
-        return rows, float(np.mean(variance))
+        return X, sample_weight, rows, mean_variance
 
     def _choose(self):
         """Return the number of runs and the algorithm; warn where a parameter has no effect."""
@@ -411,7 +425,9 @@ class KMeans(
             centers = self.init(_write_protected(X), self.n_clusters, random_state=rng)
         else:
             centers = self.init
-        centers = check_array(centers, accept_sparse="csr", dtype=X.dtype, order="C")
+        centers = check_array(
+            centers, accept_sparse="csr", dtype=X.dtype, order="C", input_name="init"
+        )
         if sp.issparse(centers):
             centers = np.ascontiguousarray(centers.toarray())
         self._check_center_shape(centers, X.shape[1])
@@ -582,6 +598,14 @@ class KMeans(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _moments(X, sample_weight, n_threads):
+    """Mean and variance of each column, weighted."""
+    if sp.issparse(X):
+        with np.errstate(over="ignore"):  # to float32; seen and done in double then
+            return mean_variance_axis(X, axis=0, weights=sample_weight)
+    return moments(X, sample_weight, n_threads)[:2]
 
 
 def _write_protected(X):

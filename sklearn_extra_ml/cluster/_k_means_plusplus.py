@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array, check_random_state
 
+from .._core._magnitudes import in_double
 from .._core._rows import DenseRows, SparseRows
 from .._core._seeding import greedy_kmeans_plusplus
 from .._core._threads import effective_n_threads
@@ -70,7 +71,8 @@ def kmeans_plusplus(
     Raises
     ------
     ValueError
-        If `n_clusters` is larger than n_samples, or the weights are negative or all zero.
+        If `n_clusters` is larger than n_samples, the weights are negative or all zero, or squares
+        of differences between rows leave the range of double precision.
 
     References
     ----------
@@ -97,15 +99,22 @@ def kmeans_plusplus(
                 f"The length of x_squared_norms {norms.shape[0]} should be equal to the length of "
                 f"n_samples {X.shape[0]}."
             )
-    rows = SparseRows.of(X) if sp.issparse(X) else DenseRows.of(X)
-    indices = greedy_kmeans_plusplus(
-        rows,
-        n_clusters,
-        sample_weight=sample_weight,
-        rng=check_random_state(random_state),
-        n_local_trials=n_local_trials,
-        n_threads=n_threads_for(rows.shape, n_clusters),
-    )
+
+    def choose(X, check_range):
+        weight = None if sample_weight is None else sample_weight.astype(X.dtype, copy=False)
+        return greedy_kmeans_plusplus(
+            SparseRows.of(X) if sp.issparse(X) else DenseRows.of(X),
+            n_clusters,
+            sample_weight=weight,
+            rng=check_random_state(random_state),
+            n_local_trials=n_local_trials,
+            n_threads=n_threads_for(X.shape, n_clusters),
+            check_range=check_range,
+        )
+
+    indices = choose(X, True)
+    if indices is None:
+        indices = choose(in_double(X), False)
     centers = X[indices]
     return centers.toarray() if sp.issparse(centers) else centers, indices
 

@@ -240,7 +240,8 @@ class FlatClusters:
         label = label_below[cluster[rows]]
         rows = rows[np.argsort(label, kind="stable")]
         n_clusters = len(self._selection.clusters)
-        return np.split(rows, np.cumsum(np.bincount(label, minlength=n_clusters))[:-1])
+        ends = np.cumsum(np.bincount(label, minlength=n_clusters))
+        return np.split(rows, ends[:-1])[:n_clusters]  # without clusters it would be one array
 
 
 def sizes_of(labels, n_clusters, weights=None):

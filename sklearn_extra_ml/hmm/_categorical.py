@@ -35,12 +35,13 @@ class CategoricalHMM(BaseHMM):
 
     n_categories : int or array-like of int of shape (n_features,), default=None
         Number of categories of each column. None: one more than the largest code seen in `fit`. A
-        code beyond it is no error later: its probability is 0, whatever `alpha`.
+        code beyond it is no error later: its probability is 0.
 
     alpha : float, default=0.0
         Added to the expected count of every category of every state in each M-step (a Dirichlet
-        prior of alpha + 1), so that a category that a state did not emit stays possible there. With
-        0, what `fit` never saw may make a series impossible (score -inf).
+        prior of alpha + 1), so that what a state did not emit keeps a probability: 0 leaves the
+        most likely model, in which one row never seen in `fit` makes a series impossible (score
+        -inf). Give `n_categories` too where `fit` may not see all of them.
 
     n_init : int, default=1
         Number of runs of EM from different starts; the one of highest likelihood is kept.

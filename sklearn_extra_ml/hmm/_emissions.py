@@ -101,8 +101,7 @@ class CategoricalEmission:
     """Independent categorical columns: a probability for each state, column and category.
 
     `table` is (n_lines, K): the columns' categories one after another, `offsets` (d + 1,) says where
-    each column begins. The data are integer codes (n, d) int32. `alpha` is added to every count when
-    maximising.
+    each column begins. The data are integer codes (n, d) int32.
     """
 
     def __init__(self, table, offsets, alpha=0.0):
@@ -249,8 +248,8 @@ class PoissonEmission(_CountEmission):
 class MultinomialEmission(_CountEmission):
     """Each of a row's trials falls into one of d categories: a probability (K, d) for each.
 
-    `n_trials` is the number of trials of a row that is drawn; a given row has its own. `alpha` is
-    added to every count when maximising.
+    `n_trials` is the number of trials of a row that is drawn; a given row has its own. `alpha` is added
+    to each expected count.
     """
 
     def __init__(self, probabilities, n_trials, alpha=0.0):

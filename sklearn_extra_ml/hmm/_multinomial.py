@@ -35,14 +35,15 @@ class MultinomialHMM(BaseHMM):
     n_trials : int, default=None
         Trials of each row that `sample` draws. None: the mean total of the training rows, rounded.
 
+    alpha : float, default=0.0
+        Added to the expected count of every category of every state in each M-step (a Dirichlet
+        prior of alpha + 1), so that what a state did not emit keeps a probability: 0 leaves the
+        most likely model, in which one row never seen in `fit` makes a series impossible (score
+        -inf).
+
     sequence_col : int or str, default=None
         Column of X (position, or name in a data frame) that holds the id of each row's sequence. It
         is taken out before modelling. A new sequence begins wherever the id changes.
-
-    alpha : float, default=0.0
-        Added to the expected count of every category of every state in each M-step (a Dirichlet
-        prior of alpha + 1), so that a category that a state did not emit stays possible there. With
-        0, what `fit` never saw may make a series impossible (score -inf).
 
     n_init : int, default=1
         Number of runs of EM from different starts; the one of highest likelihood is kept.
@@ -110,8 +111,8 @@ class MultinomialHMM(BaseHMM):
     Notes
     -----
     Counts may be fractions: the same formula is taken, with the gamma function for the factorial. A
-    probability may become 0, with ``alpha=0``; such a category is then impossible in that state. A row
-    without counts tells nothing about the state. Columns of zeros are allowed.
+    probability may become 0; such a category is then impossible in that state. A row without counts
+    tells nothing about the state. Columns of zeros are allowed.
 
     References
     ----------
@@ -148,8 +149,8 @@ class MultinomialHMM(BaseHMM):
         n_components=1,
         *,
         n_trials=None,
-        sequence_col=None,
         alpha=0.0,
+        sequence_col=None,
         n_init=1,
         max_iter=200,
         tol=1e-5,
@@ -160,8 +161,8 @@ class MultinomialHMM(BaseHMM):
     ):
         self.n_components = n_components
         self.n_trials = n_trials
-        self.sequence_col = sequence_col
         self.alpha = alpha
+        self.sequence_col = sequence_col
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
@@ -252,7 +253,6 @@ class MultinomialHMM(BaseHMM):
                 "X holds no counts at all: there is nothing to estimate. Allowed: rows of counts, "
                 "some above 0."
             )
-        overall += self.alpha / found.weights.sum()  # whatever has a prior starts above 0
         overall /= overall.sum()
         sums = found.means.sum(axis=1, keepdims=True)
         own = np.where(sums > 0, found.means / np.where(sums > 0, sums, 1.0), overall)

@@ -10,12 +10,14 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.decomposition import PCA
 
+from .._core._magnitudes import value_range
 from .._core._threads import single_threaded_blas
 from .._core._validation import bad_value
 
 __all__ = ["initial_positions"]
 
 _SCALE = 1e-4
+_SAFE_EXPONENT = 30  # of 2: sums of squares of such numbers fit float32
 _APART = 1e-2  # of the scale: how far apart equal points are put
 
 
@@ -63,11 +65,26 @@ def _principal_components(X, n_components, rng):
     pca = PCA(n_components=n_found, random_state=rng)
     # One thread: the bits of the positions must not depend on how many there are.
     with single_threaded_blas(), config_context(transform_output="default"), _quiet():
-        found = pca.fit_transform(X)
+        found = pca.fit_transform(_in_safe_units(X))
     deviation = np.std(found[:, 0], dtype=np.float64)
     if np.isfinite(deviation) and deviation > 0:
         positions[:, :n_found] = found / deviation * _SCALE
     return positions
+
+
+def _in_safe_units(X):
+    """`X`, times a power of two where sums of squares could leave the range of its dtype.
+
+    Components do not know the unit, and powers of two change no other bit.
+    """
+    exponent = int(np.frexp(max(np.abs(value_range(X))))[1])
+    if abs(exponent) <= _SAFE_EXPONENT:
+        return X
+    if sparse.issparse(X):
+        X = X.copy()
+        X.data = np.ldexp(X.data, -exponent)
+        return X
+    return np.ldexp(X, -exponent)
 
 
 def _quiet():

@@ -13,6 +13,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
 from .._core._distances import Metric
+from .._core._magnitudes import value_range
 from .._core._spatial import SpatialIndex
 from .._core._threads import library_threads
 from .._native import _tsne_affinities
@@ -38,9 +39,10 @@ def find_neighbors(X, k, metric, metric_params, n_jobs, n_threads):
         return _nearest_in_rows(lambda first, last: X[first:last], n, k)
     if metric == "precomputed":
         return _by_number(*_nearest_in_graph(X, k, np.arange(n)))
+    X = _wide(X)
     measure = Metric(metric, metric_params, X, n_jobs)
     if measure.tree_name is not None and not sparse.issparse(X):
-        return _from_tree(measure, measure.embed(X, keep_float32=_fits_float32(X)), k, n_threads)
+        return _from_tree(measure, measure.embed(X, keep_float32=True), k, n_threads)
     search = NearestNeighbors(
         n_neighbors=k, metric=metric, metric_params=metric_params, n_jobs=n_jobs
     )
@@ -55,7 +57,7 @@ def all_others(X, metric, metric_params):
         distances = X
     else:
         with library_threads():
-            distances = pairwise_distances(X, metric=metric, **(metric_params or {}))
+            distances = pairwise_distances(_wide(X), metric=metric, **(metric_params or {}))
     others = np.arange(1, n, dtype=np.int32) - (
         np.arange(n - 1, dtype=np.int32) < np.arange(n, dtype=np.int32)[:, None]
     )
@@ -71,16 +73,16 @@ def neighbors_of_new(X_new, X, k, metric, metric_params, n_jobs, n_threads):
     elif metric == "precomputed":
         distances, rows = _nearest_in_graph(X_new, k, np.full(X_new.shape[0], -1))
     else:
+        X, X_new = _wide(X, X_new), _wide(X_new, X)
         measure = Metric(metric, metric_params, X, n_jobs)
         if measure.tree_name is not None and not sparse.issparse(X):
-            keep = _fits_float32(X) and _fits_float32(X_new)
             index = SpatialIndex(
-                measure.embed(X, keep_float32=keep),
+                measure.embed(X, keep_float32=True),
                 metric=measure.tree_name,
                 p=measure.p,
                 n_threads=n_threads,
             )
-            found = index.knn(k, measure.embed(X_new, keep_float32=keep))
+            found = index.knn(k, measure.embed(X_new, keep_float32=True))
             distances, rows = measure.from_tree(found.distances), found.rows
         else:
             search = NearestNeighbors(
@@ -93,7 +95,13 @@ def neighbors_of_new(X_new, X, k, metric, metric_params, n_jobs, n_threads):
 
 def _fits_float32(X):
     """Whether squares of differences of entries of `X` neither overflow nor vanish in float32."""
-    return 1e-15 < np.abs(X).max() < 1e15
+    return 1e-15 < max(np.abs(value_range(X))) < 1e15
+
+
+def _wide(X, *others):
+    """`X`, as float64 where it or the rows it is compared with do not fit float32."""
+    fits = X.dtype != np.float32 or all(map(_fits_float32, (X, *others)))
+    return X if fits else X.astype(np.float64)
 
 
 def _in_units_of_rows(values):

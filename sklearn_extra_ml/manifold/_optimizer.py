@@ -23,6 +23,7 @@ __all__ = ["CHECK", "Descent", "Phase", "descend", "kl_divergence"]
 
 CHECK = 50  # iterations between two looks at the divergence
 EXACT_KL = 20_000  # up to so many rows the final divergence is computed from all pairs
+_LEAST_Z = 1e-30  # its inverse is a number of float32; reached where all points are far apart
 _REORDER = 4096  # from so many rows on, points are sorted along a curve between phases
 
 
@@ -115,7 +116,7 @@ def descend(graph, positions, repulsion, phases, *, dof, max_step, min_grad_norm
         rule = {"rate": phase.rate, "momentum": phase.momentum, "max_step": max_step}
         rule["attraction"] = factor * phase.exaggeration
         while done < phase.end and not stopped:
-            Z = max(repulsion.forces(state.y, n, state.repulsion), np.finfo(np.float64).tiny)
+            Z = max(repulsion.forces(state.y, n, state.repulsion), _LEAST_Z)
             edges = (state.graph.indptr, state.graph.target, state.graph.weight)
             _tsne_gradient.attraction(*edges, state.y, dof, n_threads, state.attraction)
             kl = None

@@ -81,8 +81,9 @@ class ExactRepulsion(_Repulsion):
     def forces(self, y, n, out):
         """Write the repulsion among the points `y` (n_components, stride) and return Z."""
         potential = np.empty(y.shape[1], dtype=np.float32)
-        _tsne_gradient.repulsion(y, n, y, self.dof, self.n_threads, out, potential)
-        return potential[:n].sum(dtype=np.float64) - n
+        others = y.shape[0] > 3
+        _tsne_gradient.repulsion(y, n, y, self.dof, self.n_threads, out, potential, others)
+        return potential[:n].sum(dtype=np.float64) - (0 if others else n)
 
     def freeze(self, y, n):
         """Keep the points as charges for `at`."""

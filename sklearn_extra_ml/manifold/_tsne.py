@@ -11,6 +11,7 @@ from sklearn.neighbors import VALID_METRICS_SPARSE
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._core._distances import check_magnitudes
 from .._core._threads import threads_for_rows
 from .._core._validation import (
     Interval,
@@ -444,6 +445,7 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
             reset=reset,
         )
         if not self._given:
+            check_magnitudes(self.metric, self.metric_params, X)
             return X
         kind = "distances" if self.affinity != "precomputed" else "similarities"
         if reset and isinstance(self.init, str) and self.init == "pca":

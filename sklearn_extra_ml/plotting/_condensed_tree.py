@@ -1,9 +1,8 @@
 """The condensed tree of HDBSCAN as an icicle plot."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ._matplotlib import axes_and_figure, import_pyplot
+from ._matplotlib import axes_and_figure, fitted_estimator, import_pyplot
 
 MAX_STEPS = 200  # outline points of one cluster: more cannot be seen
 ABOVE, EDGE_ABOVE = "0.8", "0.55"
@@ -61,7 +60,7 @@ class CondensedTreeDisplay:
 
         Parameters
         ----------
-        estimator : HDBSCAN
+        estimator : HDBSCAN, or a Pipeline that ends in one
             Fitted.
 
         ax, scale, show_labels
@@ -71,7 +70,7 @@ class CondensedTreeDisplay:
         -------
         display : CondensedTreeDisplay
         """
-        check_is_fitted(estimator)
+        estimator, _ = fitted_estimator(estimator)
         display = cls(estimator.condensed_tree_, estimator.selected_clusters_)
         return display.plot(ax, scale=scale, show_labels=show_labels)
 

@@ -1,9 +1,8 @@
 """A map of points, with labels and density, and beside it how the divergence fell."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ._matplotlib import import_pyplot
+from ._matplotlib import fitted_estimator, import_pyplot
 
 _MANY = 20  # so many classes get a legend; more, or numbers, a colour bar
 
@@ -21,7 +20,7 @@ class EmbeddingDisplay:
         The points.
 
     labels : array-like of shape (n_samples,), default=None
-        Class or number of each point.
+        Class or number of each point; points whose label is missing (None, NaN) are grey.
 
     kl_history : ndarray of shape (n_checks, 2), default=None
         Iteration and divergence.
@@ -71,7 +70,7 @@ class EmbeddingDisplay:
 
         Parameters
         ----------
-        estimator : TSNE
+        estimator : TSNE, or a Pipeline that ends in one
             Fitted, with two components.
 
         labels : array-like of shape (n_samples,), default=None
@@ -89,7 +88,7 @@ class EmbeddingDisplay:
         ValueError
             When the map is not two-dimensional, or `labels` has another length.
         """
-        check_is_fitted(estimator)
+        estimator, _ = fitted_estimator(estimator)
         name = str(getattr(labels, "name", None) or "label")
         return cls.from_embedding(
             estimator.embedding_,
@@ -183,17 +182,31 @@ class EmbeddingDisplay:
         size = float(np.clip(20_000 / max(len(x), 1), 0.3, 18))
         base = {"s": size, "linewidths": 0}
         self.points_ = []
-        classes = None if self.labels is None else np.unique(self.labels)
-        if classes is None:
+        if self.labels is None:
             self.points_ = [ax.scatter(x, y, **base | {"c": "C0"} | scatter_kwargs)]
-        elif len(classes) > _MANY and np.issubdtype(self.labels.dtype, np.number):
-            points = ax.scatter(x, y, **base | {"c": self.labels} | scatter_kwargs)
+        else:
+            missing = _is_missing(self.labels)
+            if missing.any():
+                style = base | {"color": "0.8", "label": "missing"} | scatter_kwargs
+                self.points_ = [ax.scatter(x[missing], y[missing], **style)]
+            known = np.flatnonzero(~missing)
+            self._plot_labelled(ax, known, base, size, scatter_kwargs, legend_outside)
+        ax.set_aspect("equal")
+        ax.set_xticks([])
+        ax.set_yticks([])
+
+    def _plot_labelled(self, ax, known, base, size, scatter_kwargs, legend_outside):
+        """Draw the points whose label is known, with a colour bar or a legend."""
+        (x, y), labels = self.embedding[known].T, self.labels[known]
+        classes = np.unique(labels)
+        if len(classes) > _MANY and np.issubdtype(labels.dtype, np.number):
+            points = ax.scatter(x, y, **base | {"c": labels} | scatter_kwargs)
             self.figure_.colorbar(points, ax=ax, label=self.label_name, shrink=0.7)
-            self.points_ = [points]
+            self.points_.append(points)
         else:
             palette = import_pyplot().get_cmap("tab10" if len(classes) <= 10 else "tab20")
             for k, name in enumerate(classes):
-                own = self.labels == name
+                own = labels == name
                 style = base | {"color": palette(k % palette.N), "label": str(name)}
                 self.points_.append(ax.scatter(x[own], y[own], **style | scatter_kwargs))
             if len(classes) <= _MANY:
@@ -203,9 +216,6 @@ class EmbeddingDisplay:
                 legend = ax.legend(title=self.label_name, markerscale=scale, **where)
                 for handle in legend.legend_handles:
                     handle.set_alpha(1)
-        ax.set_aspect("equal")
-        ax.set_xticks([])
-        ax.set_yticks([])
 
     def _plot_density(self, ax, n_cells=200):
         from scipy.ndimage import gaussian_filter
@@ -218,3 +228,10 @@ class EmbeddingDisplay:
         return ax.imshow(
             smooth.T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), cmap="Greys", alpha=0.6
         )
+
+
+def _is_missing(labels):
+    """Mask of labels that are None or not a number (or pandas' marks of the same)."""
+    if labels.dtype.kind == "O":
+        return np.array([v is None or str(v) in ("nan", "NaT", "<NA>") for v in labels], dtype=bool)
+    return labels != labels

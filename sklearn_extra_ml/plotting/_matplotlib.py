@@ -1,4 +1,7 @@
-"""matplotlib on demand."""
+"""matplotlib on demand, and the estimator to draw."""
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 
 def import_pyplot():
@@ -18,3 +21,13 @@ def axes_and_figure(ax):
     if ax is None:
         _, ax = import_pyplot().subplots(layout="constrained")
     return ax, ax.figure
+
+
+def fitted_estimator(estimator, X=None):
+    """Return a fitted estimator, the last one of a Pipeline, and `X` as it reaches that one."""
+    check_is_fitted(estimator)
+    if not isinstance(estimator, Pipeline):
+        return estimator, X
+    if X is not None and len(estimator) > 1:
+        X = estimator[:-1].transform(X)
+    return estimator[-1], X

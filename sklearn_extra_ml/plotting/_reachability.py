@@ -1,12 +1,12 @@
 """The sorted k-distance curve: which distance tells dense rows from sparse ones."""
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array
 
 from .._core._all_pairs import all_pairs_core_distances, matrix_core_distances
 from .._core._distances import Metric
 from .._core._spatial import SpatialIndex
-from ._matplotlib import axes_and_figure, import_pyplot
+from ._matplotlib import axes_and_figure, fitted_estimator, import_pyplot
 
 
 class ReachabilityDisplay:
@@ -84,7 +84,7 @@ class ReachabilityDisplay:
 
         Parameters
         ----------
-        estimator : HDBSCAN or DBSCAN
+        estimator : HDBSCAN or DBSCAN, or a Pipeline that ends in one
             Fitted. HDBSCAN knows its core distances; for DBSCAN `X` is measured, and its `eps` marked.
 
         X : array-like of shape (n_samples, n_features), default=None
@@ -97,7 +97,7 @@ class ReachabilityDisplay:
         -------
         display : ReachabilityDisplay
         """
-        check_is_fitted(estimator)
+        estimator, X = fitted_estimator(estimator, X)
         if hasattr(estimator, "core_distances_"):
             return cls(estimator.core_distances_).plot(ax)
         if X is None:

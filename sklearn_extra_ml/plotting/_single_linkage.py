@@ -1,9 +1,8 @@
 """The dendrogram of HDBSCAN, from its topmost merges down."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ._matplotlib import axes_and_figure, import_pyplot
+from ._matplotlib import axes_and_figure, fitted_estimator, import_pyplot
 
 MIXED = "0.6"
 
@@ -59,7 +58,7 @@ class SingleLinkageDisplay:
 
         Parameters
         ----------
-        estimator : HDBSCAN
+        estimator : HDBSCAN, or a Pipeline that ends in one
             Fitted.
 
         ax, max_merges
@@ -69,7 +68,7 @@ class SingleLinkageDisplay:
         -------
         display : SingleLinkageDisplay
         """
-        check_is_fitted(estimator)
+        estimator, _ = fitted_estimator(estimator)
         display = cls(estimator.single_linkage_tree_, estimator.labels_)
         return display.plot(ax, max_merges=max_merges)
 

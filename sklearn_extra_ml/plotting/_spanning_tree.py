@@ -1,9 +1,9 @@
 """The minimum spanning tree of HDBSCAN over its rows."""
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array
 
-from ._matplotlib import axes_and_figure, import_pyplot
+from ._matplotlib import axes_and_figure, fitted_estimator, import_pyplot
 
 
 class MinimumSpanningTreeDisplay:
@@ -57,7 +57,7 @@ class MinimumSpanningTreeDisplay:
 
         Parameters
         ----------
-        estimator : HDBSCAN
+        estimator : HDBSCAN, or a Pipeline that ends in one
             Fitted.
 
         X : array-like of shape (n_samples, n_features)
@@ -71,7 +71,7 @@ class MinimumSpanningTreeDisplay:
         -------
         display : MinimumSpanningTreeDisplay
         """
-        check_is_fitted(estimator)
+        estimator, X = fitted_estimator(estimator, X)
         X = check_array(X, ensure_all_finite=False, dtype=np.float64)
         if len(X) != len(estimator.labels_):
             raise ValueError(

@@ -82,11 +82,11 @@ static double sem_ts_graph_log(const sem_ts_graph *graph, const sem_ts_points *p
 }
 
 SEM_UNUSED
-static void sem_ts_repulse(const sem_ts_points *queries, const sem_ts_points *points, double dof,
+static void sem_ts_repulse(const sem_ts_points *queries, const sem_ts_points *points, int others, double dof,
                            ptrdiff_t first, ptrdiff_t last, float *scratch, float *force,
                            float *potential)
 {
-    SEM_PICK(sem_ts_repulse_f32)(queries, points, dof, first, last, scratch, force, potential);
+    SEM_PICK(sem_ts_repulse_f32)(queries, points, others, dof, first, last, scratch, force, potential);
 }
 
 SEM_UNUSED

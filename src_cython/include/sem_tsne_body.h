@@ -224,9 +224,11 @@ static double SEM_K(sem_ts_graph_log)(const sem_ts_graph *g, const sem_ts_points
     return total;
 }
 
+/* `others` is only told apart for dim > 3: see `repulsion`. */
 SEM_TS_INLINE void SEM_K(sem_ts_repulse_rows)(const sem_ts_points *queries,
                                               const sem_ts_points *points, const int dim,
-                                              const int power, double dof, ptrdiff_t first,
+                                              const int power, const int others, double dof,
+                                              ptrdiff_t first,
                                               ptrdiff_t last, VF *sums, float *force,
                                               float *potential)
 {
@@ -247,6 +249,8 @@ SEM_TS_INLINE void SEM_K(sem_ts_repulse_rows)(const sem_ts_points *queries,
                 sq += d * d;
             }
             SEM_K(sem_ts_kernel)(1.0f + sq * inv_dof, power, exponent, &w, &f);
+            if (others && i / TS_LANES == j / TS_LANES)
+                w[i % TS_LANES] = 0.0f;
             mass += w;
             for (int c = 0; c < dim; c++) {
                 VF d;
@@ -263,27 +267,30 @@ SEM_TS_INLINE void SEM_K(sem_ts_repulse_rows)(const sem_ts_points *queries,
     }
 }
 
-/* Exact repulsion of all `points` (padded with far ones) on the queries [first, last). */
+/* Exact repulsion of all `points` (padded with far ones) on the queries [first, last). With `others`,
+ * the queries being the points, potentials leave out the point itself. */
 static void SEM_K(sem_ts_repulse)(const sem_ts_points *queries, const sem_ts_points *points,
-                                  double dof, ptrdiff_t first, ptrdiff_t last, float *scratch,
+                                  int others, double dof, ptrdiff_t first, ptrdiff_t last,
+                                  float *scratch,
                                   float *force, float *potential)
 {
     VF sums[3];
     const int power = sem_ts_power_of(dof);
-#define TS_CALL(dim, power, sums) \
-    SEM_K(sem_ts_repulse_rows)(queries, points, dim, power, dof, first, last, sums, force, potential)
+#define TS_CALL(dim, power, others, sums) \
+    SEM_K(sem_ts_repulse_rows)(queries, points, dim, power, others, dof, first, last, sums, force, \
+                               potential)
     if (points->dim == 1 && power == SEM_TS_CAUCHY)
-        TS_CALL(1, SEM_TS_CAUCHY, sums);
+        TS_CALL(1, SEM_TS_CAUCHY, 0, sums);
     else if (points->dim == 2 && power == SEM_TS_CAUCHY)
-        TS_CALL(2, SEM_TS_CAUCHY, sums);
+        TS_CALL(2, SEM_TS_CAUCHY, 0, sums);
     else if (points->dim == 2)
-        TS_CALL(2, SEM_TS_ANY_DOF, sums);
+        TS_CALL(2, SEM_TS_ANY_DOF, 0, sums);
     else if (points->dim == 3 && power == SEM_TS_DOF_2)
-        TS_CALL(3, SEM_TS_DOF_2, sums);
+        TS_CALL(3, SEM_TS_DOF_2, 0, sums);
     else if (points->dim == 3 && power == SEM_TS_CAUCHY)
-        TS_CALL(3, SEM_TS_CAUCHY, sums);
+        TS_CALL(3, SEM_TS_CAUCHY, 0, sums);
     else
-        TS_CALL(points->dim, SEM_TS_ANY_DOF, (VF *)scratch);
+        TS_CALL(points->dim, SEM_TS_ANY_DOF, others, (VF *)scratch);
 #undef TS_CALL
 }
 

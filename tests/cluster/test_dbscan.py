@@ -11,10 +11,14 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import pairwise_distances
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import kneighbors_graph, radius_neighbors_graph
 
 from reference.dbscan import dbscan, neighborhoods
-from sklearn_extra_ml.cluster import DBSCAN, _density, _neighborhoods
+from sklearn_extra_ml.cluster import DBSCAN, HDBSCAN, _density, _neighborhoods
+from sklearn_extra_ml.manifold import TSNE
+from sklearn_extra_ml.metrics import dbcv_score
+from sklearn_extra_ml.model_selection import NoSplit
 
 TREE_METRICS = [
     {"metric": "euclidean"},
@@ -403,6 +407,7 @@ def test_haversine_by_the_tree_equals_scikit_learn(seed, setting):
 @pytest.mark.parametrize("metric", ["cosine", "haversine"])
 def test_mapped_metrics_do_not_ask_scikit_learn_for_neighborhoods(rng, metric, monkeypatch):
     X = draw_rows(rng, "blobs", 500, 2)
+    X /= np.abs(X).max()  # latitudes
     monkeypatch.setattr(_neighborhoods, "search_in", lambda *_: pytest.fail("asked"))
     model = DBSCAN(eps=0.01, metric=metric).fit(X)
     model.predict(X)
@@ -684,3 +689,70 @@ def test_huge_weights_warn_of_nothing():
     X = np.arange(40.0).reshape(20, 2)
     huge = DBSCAN(eps=3).fit(X, sample_weight=np.full(20, 1e303))
     assert huge.core_sample_indices_.tolist() == list(range(20))
+
+
+# ---- wishes of scikit-learn's users --------------------------------------------------------------
+
+
+def test_score_is_the_dbcv_of_predict_and_tunes_eps_without_labels(rng):
+    """scikit-learn#6154: a grid search over a clusterer needs a score."""
+    X, _ = make_blobs(200, 3, centers=4, cluster_std=0.4, random_state=1)
+    model = DBSCAN(eps=0.8).fit(X)
+    assert model.score(X) == dbcv_score(X, model.labels_)
+    new = X[::3] + rng.normal(scale=0.05, size=(67, 3))
+    assert model.score(new) == dbcv_score(new, model.predict(new))
+    search = GridSearchCV(DBSCAN(), {"eps": [1e-3, 0.8, 100.0]}, cv=NoSplit()).fit(X)
+    assert search.best_params_ == {"eps": 0.8}
+    assert search.cv_results_["mean_test_score"][[0, 2]].tolist() == [-1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"metric": "minkowski", "p": 3, "eps": 0.8},
+        {"metric": "minkowski", "metric_params": {"p": 3}, "eps": 0.8},
+        {"metric": "cosine", "eps": 0.01},
+        {"metric": "mahalanobis", "algorithm": "brute", "eps": 0.5},
+    ],
+    ids=str,
+)
+def test_score_measures_with_the_metric_of_the_fit(parameters):
+    X, _ = make_blobs(150, 3, centers=4, cluster_std=0.4, random_state=1)
+    model = DBSCAN(**parameters).fit(X)
+    params = {"mahalanobis": {"VI": np.linalg.inv(np.cov(X.T))}}.get(model.metric, {})
+    params = {"p": 3} if model.metric == "minkowski" else params
+    expected = dbcv_score(X, model.labels_, metric=model.metric, metric_params=params)
+    assert model.score(X) == pytest.approx(expected)
+    assert not hasattr(DBSCAN(metric="precomputed"), "score")
+
+
+def test_rows_with_missing_entries_are_taken_by_nan_euclidean(rng):
+    X, _ = make_blobs(120, 4, centers=3, cluster_std=0.3, random_state=0)
+    X[rng.uniform(size=X.shape) < 0.05] = np.nan
+    distances = pairwise_distances(X, metric="nan_euclidean")
+    model = DBSCAN(eps=1.5, metric="nan_euclidean").fit(X)
+    expected = sklearn.cluster.DBSCAN(eps=1.5, metric="precomputed").fit(distances)
+    assert_array_equal(model.labels_, expected.labels_)
+    assert_array_equal(model.core_sample_indices_, expected.core_sample_indices_)
+    assert model.labels_.max() >= 2
+    assert_array_equal(model.predict(X), model.labels_)
+    assert np.isfinite(model.score(X))
+    with pytest.raises(ValueError, match="NaN"):
+        DBSCAN().fit(X)
+
+
+@pytest.mark.parametrize("cls", [DBSCAN, HDBSCAN])
+def test_degrees_given_to_haversine_are_told_apart_from_radians(cls, rng):
+    """scikit-learn and hdbscan cluster degrees as if they were radians, in silence."""
+    degrees = rng.normal([48, 11], 0.01, (50, 2))
+    with pytest.warns(UserWarning, match=r"radians, in this order, .*np\.radians"):
+        cls(metric="haversine").fit(degrees)
+    with pytest.warns(UserWarning, match="put the latitude first"):
+        cls(metric="haversine").fit(np.radians(rng.normal([150, -30], 0.01, (50, 2))))
+    cls(metric="haversine").fit(np.radians(degrees))
+
+
+@pytest.mark.parametrize("cls", [DBSCAN, HDBSCAN, TSNE])
+def test_zero_threads_are_refused(cls):
+    with pytest.raises(ValueError, match="`n_jobs`=0 is no number of threads"):
+        cls(n_jobs=0).fit(np.arange(60.0).reshape(30, 2))

@@ -234,9 +234,9 @@ def test_methods_that_need_rows_do_not_exist_for_precomputed_distances(method):
     [
         (np.empty((0, 2)), {}, "0 sample"),
         (np.ones((1, 2)), {}, "n_samples=1"),
-        (np.ones((4, 2)), {}, "`min_cluster_size`=5 is larger than n_samples=4. Allowed: 1 to 4"),
+        (np.ones((4, 2)), {}, "`min_cluster_size`=5 is larger than n_samples=4. Allowed: 2 to 4"),
         (np.ones((9, 2)), {"min_samples": 10}, "`min_samples`=10 is larger than n_samples=9"),
-        (np.full((9, 2), np.nan), {}, "n_samples=0 rows have only finite"),
+        (np.full((9, 2), np.nan), {}, "No row of X .n_samples=0 left"),
         (np.ones((9, 2)), {"metric": "cosine", "algorithm": "kd_tree"}, "not a valid metric"),
         (np.ones((9, 2)), {"metric": "yule", "algorithm": "ball_tree"}, "not a valid metric"),
         (sparse.csr_array(np.ones((9, 2))), {"algorithm": "kd_tree"}, "Sparse data matrices"),

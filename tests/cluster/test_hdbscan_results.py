@@ -273,3 +273,50 @@ def test_haversine_across_the_date_line_is_one_cluster(rng):
 def test_haversine_of_other_than_two_columns_is_refused(rng):
     with pytest.raises(ValueError, match="2"):
         HDBSCAN(metric="haversine").fit(rng.normal(size=(30, 3)))
+
+
+# ------------------------------------------------------------------------- nothing found, asked wrongly
+
+
+def test_no_cluster_has_no_exemplars(rng):
+    model = HDBSCAN(15).fit(rng.random((20, 2)))
+    assert model.labels_.max() == -1
+    assert model.exemplars_ == [] and model.exemplar_indices_ == []
+
+
+def test_centers_of_an_earlier_fit_do_not_stay(X):
+    model = HDBSCAN(store_centers="both").fit(X)
+    assert model.centroids_.shape == model.medoids_.shape
+    model.set_params(store_centers="medoid").fit(X)
+    assert hasattr(model, "medoids_") and not hasattr(model, "centroids_")
+    model.set_params(store_centers=None).fit(X[:, :1])
+    assert not hasattr(model, "medoids_")
+
+
+@pytest.mark.parametrize("cut_distance", [-1.0, np.nan])
+def test_dbscan_clustering_at_no_distance_is_refused(X, cut_distance):
+    with pytest.raises(ValueError, match=r"`cut_distance`=.* is no distance"):
+        HDBSCAN().fit(X).dbscan_clustering(cut_distance)
+
+
+@pytest.mark.parametrize("top_k", [0, 1.5, None])
+def test_membership_in_no_number_of_clusters_is_refused(X, top_k):
+    with pytest.raises(ValueError, match=r"`top_k`=.* is no number of clusters"):
+        HDBSCAN().fit(X).membership(X, top_k)
+
+
+def test_recluster_tells_unknown_names_from_those_of_the_tree(X):
+    model = HDBSCAN().fit(X)
+    with pytest.raises(ValueError, match="holds unknown names"):
+        model.recluster(minimum_cluster_size=3)
+    with pytest.raises(ValueError, match="another spanning tree"):
+        model.recluster(min_samples=3)
+
+
+def test_exemplars_of_distances_name_their_indices(X):
+    """hdbscan#251: exemplars of precomputed distances."""
+    model = HDBSCAN(metric="precomputed").fit(pairwise_distances(X))
+    with pytest.raises(AttributeError, match="`exemplar_indices_` does not"):
+        _ = model.exemplars_
+    of_rows = HDBSCAN().fit(X).exemplar_indices_  # clusters are numbered by content there
+    assert sorted(map(tuple, model.exemplar_indices_)) == sorted(map(tuple, of_rows))

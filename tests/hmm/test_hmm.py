@@ -295,17 +295,15 @@ def test_objective_rises_in_every_iteration(case, rng):
     assert np.diff(model.history_).min() > -1e-12
 
 
-@pytest.mark.parametrize("case", [categorical_case, multinomial_case])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_em_with_smoothed_categories_equals_the_numpy_reference(case, weighted, rng):
-    X, model, (emission, log_density, _, _) = case(rng)
-    counts = np.eye(5)[X[:, 0]] if case is categorical_case else X
+def test_em_with_smoothed_categories_equals_the_numpy_reference(weighted, rng):
+    X, model, (emission, log_density, _, _) = categorical_case(rng)
     weights = rng.uniform(0.5, 2, size=len(LENGTHS)) if weighted else None
     seen = [emission[0]]  # of every iteration, for the prior's part of the objective
 
     def update(X, posteriors, _):
-        smoothed = posteriors.T @ counts + 0.7
-        seen.append(smoothed / smoothed.sum(axis=1, keepdims=True))
+        counts = np.array([posteriors[X[:, 0] == c].sum(axis=0) for c in range(5)]).T + 0.7
+        seen.append(counts / counts.sum(axis=1, keepdims=True))
         return (seen[-1],)
 
     _, transmat, emission, history = reference.run_em(
@@ -320,17 +318,6 @@ def test_em_with_smoothed_categories_equals_the_numpy_reference(case, weighted, 
     np.testing.assert_allclose(model.transmat_, transmat, atol=1e-9)
     np.testing.assert_allclose(model.emissionprob_, emission[0], rtol=1e-8)
     assert np.diff(model.history_).min() > 0
-
-
-@pytest.mark.parametrize("kmeans", [True, False])
-def test_smoothed_counts_start_and_end_above_zero(kmeans, rng):
-    X = rng.multinomial(9, [0.5, 0.5, 0, 0], size=60)
-    start = {"init_params": "kmeans" if kmeans else "random"}
-    model = fit_quietly(MultinomialHMM(2, alpha=0.5, random_state=0, **start), X)
-    assert np.isfinite(model.history_).all()
-    assert model.emissionprob_.min() > 0
-    assert np.isfinite(model.score([[0, 0, 9, 0]]))
-    assert fit_quietly(MultinomialHMM(2, random_state=0), X).score([[0, 0, 9, 0]]) == -np.inf
 
 
 @pytest.mark.parametrize("kind", KINDS)

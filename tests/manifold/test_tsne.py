@@ -344,3 +344,15 @@ def test_pickled_model_places_new_rows_alike(fitted, digits):
     copy = pickle.loads(pickle.dumps(fitted))
     X = digits[0][1200:1220]
     np.testing.assert_array_equal(copy.transform(X), fitted.transform(X))
+
+
+@pytest.mark.parametrize("method", ["auto", "exact"])
+@pytest.mark.parametrize("n_components", [20, 24, 40])
+def test_many_components_give_a_finite_map(rng, n_components, method):
+    """scikit-learn#9941: infinities from 24 components on."""
+    X = rng.random((100, 100))
+    model = TSNE(n_components, method=method, max_iter=500, random_state=0).fit(X)
+    assert np.isfinite(model.embedding_).all()
+    assert model.kl_divergence_ > 0
+    if n_components <= 24:
+        assert model.kl_divergence_ < 0.2

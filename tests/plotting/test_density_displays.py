@@ -5,10 +5,13 @@ import sys
 import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from reference.hdbscan_data import KINDS, blobs, make
 from sklearn_extra_ml.cluster import DBSCAN, HDBSCAN
 from sklearn_extra_ml.plotting import (
+    CondensedTreeDisplay,
     MinimumSpanningTreeDisplay,
     ReachabilityDisplay,
     SingleLinkageDisplay,
@@ -201,3 +204,24 @@ def test_plot_draws_on_given_axes(draw, plt, rng):
     figure, ax = plt.subplots()
     display = draw(HDBSCAN().fit(X), X, ax)
     assert display.ax_ is ax and display.figure_ is figure
+
+
+def test_pipelines_are_drawn_by_their_last_step(rng):
+    X = blobs(rng, 100, 3) * [1, 10, 100]
+    pipeline = make_pipeline(StandardScaler(), HDBSCAN()).fit(X)
+    model = pipeline[-1]
+    assert SingleLinkageDisplay.from_estimator(pipeline).single_linkage_tree is (
+        model.single_linkage_tree_
+    )
+    assert CondensedTreeDisplay.from_estimator(pipeline).condensed_tree is model.condensed_tree_
+    drawn = MinimumSpanningTreeDisplay.from_estimator(pipeline, X)
+    expected = MinimumSpanningTreeDisplay.from_estimator(model, pipeline[:-1].transform(X))
+    np.testing.assert_array_equal(drawn.positions, expected.positions)
+    np.testing.assert_array_equal(
+        ReachabilityDisplay.from_estimator(pipeline).core_distances, model.core_distances_
+    )
+    scaled = make_pipeline(StandardScaler(), DBSCAN()).fit(X)
+    np.testing.assert_array_equal(
+        ReachabilityDisplay.from_estimator(scaled, X).core_distances,
+        ReachabilityDisplay.from_estimator(scaled[-1], scaled[:-1].transform(X)).core_distances,
+    )

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_extra_ml.manifold import TSNE
 from sklearn_extra_ml.plotting import EmbeddingDisplay
@@ -66,3 +68,28 @@ def test_numbers_get_a_colour_bar(model):
 def test_what_cannot_be_drawn_is_refused(embedding, labels, message):
     with pytest.raises(ValueError, match=message):
         EmbeddingDisplay.from_embedding(embedding, labels=labels)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "number"])
+def test_points_without_a_label_are_grey(model, missing):
+    if missing == "number":
+        labels = np.where(np.arange(150) < 10, np.nan, load_iris().target.astype(float))
+    else:
+        labels = load_iris().target_names[load_iris().target].astype(object)
+        labels[:10] = missing
+    display = EmbeddingDisplay.from_estimator(model, labels=labels)
+    assert [len(points.get_offsets()) for points in display.points_] == [10, 40, 50, 50]
+    np.testing.assert_array_equal(display.points_[0].get_offsets(), model.embedding_[:10])
+    assert display.points_[0].get_label() == "missing"
+
+
+def test_numbers_with_gaps_keep_their_colour_bar(model):
+    labels = np.where(np.arange(150) < 10, np.nan, np.arange(150.0))
+    display = EmbeddingDisplay.from_estimator(model, labels=labels)
+    assert [len(points.get_offsets()) for points in display.points_] == [10, 140]
+
+
+def test_pipeline_is_drawn_by_its_last_step():
+    pipeline = make_pipeline(StandardScaler(), TSNE(max_iter=50)).fit(load_iris().data)
+    display = EmbeddingDisplay.from_estimator(pipeline)
+    np.testing.assert_array_equal(display.embedding, pipeline[-1].embedding_)

@@ -28,8 +28,8 @@ cdef extern from "sem_tsne.h" nogil:
                         Py_ssize_t, float *scratch, float *force)
     double sem_ts_graph_log(const sem_ts_graph *, const sem_ts_points *, float inv_dof,
                             Py_ssize_t, Py_ssize_t)
-    void sem_ts_repulse(const sem_ts_points *, const sem_ts_points *, double dof, Py_ssize_t,
-                        Py_ssize_t, float *scratch, float *force, float *potential)
+    void sem_ts_repulse(const sem_ts_points *, const sem_ts_points *, int others, double dof,
+                        Py_ssize_t, Py_ssize_t, float *scratch, float *force, float *potential)
     double sem_ts_momentum(const sem_ts_rule *, Py_ssize_t, const float *, const float *, float *,
                            float *)
     int sem_thread_num()
@@ -141,9 +141,15 @@ def repulsion(
     double dof,
     int n_threads,
     float[:, ::1] force,          # OUT (n_components, query stride)
-    float[::1] potential,         # OUT (query stride,): sums of w, a point itself included
+    float[::1] potential,         # OUT (query stride,): sums of w
+    bint others=False,
 ):
-    """Exact repulsion of all points on each query: the sum of w / u times the difference."""
+    """Exact repulsion of all points on each query: the sum of w / u times the difference.
+
+    A potential counts the point at the query's own place. With `others` (only where there are more
+    than 3 components, and the queries are the points) it leaves out the point itself: w falls so
+    fast there that beside the 1 of the point itself the others are lost in float32.
+    """
     cdef:
         intp_t b, step = 16, n_blocks = (n_queries + step - 1) // step
         sem_ts_points points = _points(y, y.shape[1]), at = _points(queries, n_queries)
@@ -151,7 +157,7 @@ def repulsion(
     if scratch == NULL:
         raise MemoryError()
     for b in prange(n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
-        sem_ts_repulse(&at, &points, dof, b * step, min((b + 1) * step, n_queries),
+        sem_ts_repulse(&at, &points, others, dof, b * step, min((b + 1) * step, n_queries),
                        scratch + sem_thread_num() * 16 * points.dim, &force[0, 0], &potential[0])
     free(scratch)
 
