@@ -203,8 +203,11 @@ class Metric:
         return Target(self, rows).distances_from(queries)
 
 
-def check_magnitudes(metric, params, X):
-    """Raise `ValueError` where the metric's powers of differences between rows are no doubles."""
+def check_magnitudes(metric, params, X, *others):
+    """Raise `ValueError` where the metric's powers of differences between rows are no doubles.
+
+    Rows of `others` are measured against those of `X`.
+    """
     if callable(metric) or not X.shape[0]:
         return
     name, power = ALIASES.get(metric, metric), 2.0
@@ -213,7 +216,8 @@ def check_magnitudes(metric, params, X):
     elif name not in _SQUARES:
         return
     if power > 1 and np.isfinite(power):
-        check_spread(*value_range(X), power=power, n_terms=X.shape[1])
+        low, high = zip(*map(value_range, (X, *others)), strict=True)
+        check_spread(min(low), max(high), power=power, n_terms=X.shape[1])
 
 
 def _warn_of_degrees(X):

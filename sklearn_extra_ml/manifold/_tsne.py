@@ -445,7 +445,8 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
             reset=reset,
         )
         if not self._given:
-            check_magnitudes(self.metric, self.metric_params, X)
+            fitted = () if reset else (self._fit_X,)
+            check_magnitudes(self.metric, self.metric_params, X, *fitted)
             return X
         kind = "distances" if self.affinity != "precomputed" else "similarities"
         if reset and isinstance(self.init, str) and self.init == "pca":
