@@ -58,7 +58,7 @@ VARIANTS = {
         {"covariance": "diag", "reg_lambda": "auto", "reg_gamma": "auto"},
         {"reg_lambda": "auto", "reg_gamma": "auto"},
     ],
-    "GMMHMM": [{"n_components": 2, "n_mix": 2, "covariance_type": "tied"}],
+    "GMMHMM": [{"covariance_type": "tied"}, {"n_mix": 2, "covariance_type": "full"}],
     "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
     "GaussianNB": [{"missing": "ignore", "smoothing_scale": "feature"}],
     "DiffusionModel": [

@@ -14,6 +14,8 @@ import numpy as np
 
 __all__ = ["EMProblem", "EMRun", "best_run", "run_em"]
 
+PATIENCE = 10  # iterations at an objective of -inf; starts that can recover do so in one or two
+
 
 class EMProblem(Protocol):
     """What `run_em` needs of a problem."""
@@ -38,7 +40,7 @@ class EMRun(NamedTuple):
     model : the last model
     history : (n_iter + 1,) objective of the start and after each iteration; the last is `model`'s
     n_iter : number of maximisations
-    converged : the last gain was at most the tolerance
+    converged : the last gain was at most the tolerance; never after an objective of -inf
     """
 
     model: object
@@ -71,7 +73,7 @@ def run_em(problem, model, *, max_iter, tol, watch=None):
         objective, statistics = problem.expect(model)
         history.append(float(objective))
         converged = not intervened and _settled(history, tol)
-        if converged:
+        if converged or _hopeless(history):
             break
         if watch is not None:
             watch()
@@ -88,6 +90,11 @@ def run_em(problem, model, *, max_iter, tol, watch=None):
 def _settled(history, tol):
     """Whether the last step gained at most `tol`; never from or to an objective of -inf."""
     return len(history) > 1 and -np.inf < history[-2] and history[-1] - history[-2] <= tol
+
+
+def _hopeless(history):
+    """Whether the data were impossible too often: zeros that forbid them never rise again."""
+    return len(history) > PATIENCE and max(history[-PATIENCE:]) == -np.inf
 
 
 def best_run(runs):

@@ -382,7 +382,7 @@ class TiedGaussian(_DenseGaussian):
         return d * (d + 1) // 2
 
     def whitening(self):
-        """W (d, d) with W' C W = 1 on the directions kept; the other columns are zeros."""
+        """W (d, r) with W' C W = 1, a column for each direction kept (one of zeros for none)."""
         return self._whiten.T
 
     def linear_form(self, center):

@@ -7,14 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.linalg.lapack import dtrtri
+from scipy.linalg.lapack import dpotrf, dpstrf, dtrtri
+
+AT_ONCE = 64  # columns of matrices that are factorised one by one
 
 
 class Factors(NamedTuple):
     """z = (x - mean) W whitens, for each of K covariances.
 
-    whiten: W' in row order, (K, d, d); log_dets: log |C| on the directions kept; ranks: how many
-    those are; triangular: every W is upper triangular.
+    whiten: W' in row order, (K, r, d) with r the most directions that any of them keeps (1 at
+    least; rows of zeros fill up the others); log_dets: log |C| on the directions kept; ranks: how
+    many those are; triangular: every W is upper triangular, r is d.
     """
 
     whiten: np.ndarray
@@ -25,39 +28,89 @@ class Factors(NamedTuple):
 
 def factorise(covariances, floor_std, tol, singular):
     """Factorise covariances (K, d, d); `floor_std` (d,) stands in for deviations of 0."""
+    factors = _by_cholesky(covariances, floor_std, tol)
+    if factors is not None:
+        return factors
+    each = [_by_eigenvalues(C, floor_std, tol, singular) for C in covariances]
+    ranks = np.array([len(rows) for rows, _ in each])
+    whiten = np.zeros((len(each), max(1, ranks.max()), covariances.shape[1]))
+    for k, (rows, _) in enumerate(each):
+        whiten[k, : len(rows)] = rows
+    return Factors(whiten, np.array([log_det for _, log_det in each]), ranks, False)
+
+
+def _by_cholesky(covariances, floor_std, tol):
+    """The same where all covariances have full rank, None where one may not."""
     K, d = covariances.shape[:2]
     std = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
-    if (std >= floor_std).all():
-        correlations = covariances / std[:, :, None] / std[:, None, :]
+    if (std < floor_std).any():
+        return None
+    whiten, log_dets = np.empty((K, d, d)), 2.0 * np.log(std).sum(axis=1)
+    step = K if d < AT_ONCE else 1  # calls cost more than small matrices, memory than large ones
+    for first in range(0, K, step):
+        part = slice(first, first + step)
+        matrices = np.divide(covariances[part], std[part, :, None], out=whiten[part])
+        matrices /= std[part, None, :]
+        if not _cholesky_in_place(matrices):
+            return None
+        log_dets[part] += 2.0 * np.log(np.diagonal(matrices, axis1=1, axis2=2)).sum(axis=1)
+        for factor in matrices:
+            dtrtri(factor.T, lower=0, overwrite_c=1)
+        if not (np.einsum("kij,kij->k", matrices, matrices) * tol < 1.0).all():
+            return None  # else all eigenvalues are above tol
+        matrices /= std[part, None, :]
+    return Factors(whiten, log_dets, np.full(K, d), True)
+
+
+def _cholesky_in_place(matrices):
+    """Put the lower factor in place of each matrix (k, d, d); False where one is not positive."""
+    if matrices.shape[1] < AT_ONCE:
         try:
-            chol = np.linalg.cholesky(correlations)
+            matrices[...] = np.linalg.cholesky(matrices)
         except np.linalg.LinAlgError:
-            chol = None
-        if chol is not None:
-            inverse = np.array([dtrtri(c, lower=1)[0] for c in chol])
-            if (np.sum(inverse**2, axis=(1, 2)) * tol < 1.0).all():  # eigenvalues are above tol
-                pivots = np.diagonal(chol, axis1=1, axis2=2)
-                log_dets = 2.0 * (np.log(pivots) + np.log(std)).sum(axis=1)
-                whiten = np.ascontiguousarray(inverse / std[:, None, :])
-                return Factors(whiten, log_dets, np.full(K, d), True)
-    each = [_by_eigenvalues(C, floor_std, tol, singular) for C in covariances]
-    whiten, log_dets, ranks = (np.ascontiguousarray(part) for part in zip(*each, strict=True))
-    return Factors(whiten, log_dets, ranks, False)
+            return False
+        return True
+    # What is lower triangular in C's order is upper triangular in Fortran's: no copy.
+    return all(dpotrf(one.T, lower=0, overwrite_a=1)[1] == 0 for one in matrices)
 
 
 def _by_eigenvalues(covariance, floor_std, tol, singular):
-    """The same for one covariance matrix that may be singular."""
+    """W' (rank, d) and log |C| of one covariance matrix that may be singular."""
     d = len(covariance)
     scale = np.maximum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), floor_std)
-    correlation = covariance / scale[:, None] / scale
-    values, vectors = eigh(correlation, check_finite=False)
+    found = _of_low_rank(_correlation(covariance, scale)) if singular == "drop" else None
+    if found is None:
+        found = eigh(_correlation(covariance, scale), overwrite_a=True, check_finite=False)
+    values, vectors = found
     kept = values > tol
     if singular == "floor":
         values, kept = np.maximum(values, tol), np.ones(d, bool)
-    whiten = np.zeros((d, d))
-    whiten[: kept.sum()] = vectors[:, kept].T / np.sqrt(values[kept])[:, None]
-    log_det = np.log(values[kept]).sum() + _log_volume(vectors[:, kept], scale)
-    return whiten / scale, float(log_det), int(kept.sum())
+    basis, values = vectors[:, kept], values[kept]
+    log_det = np.log(values).sum() + _log_volume(basis, scale)
+    return basis.T / np.sqrt(values)[:, None] / scale, float(log_det)
+
+
+def _correlation(covariance, scale):
+    correlation = covariance / scale[:, None]
+    correlation /= scale
+    return correlation
+
+
+def _of_low_rank(correlation):
+    """Eigenvalues and vectors but for those that are zero, None where few are; overwrites.
+
+    A matrix of n rows' correlations has rank n - 1 at most. The Cholesky factor with pivots ends
+    there, after d n^2 operations, and its small Gram matrix has the same eigenvalues: a hundredth
+    of the time for 60 rows of 1000 columns, to the same rounding.
+    """
+    factor, pivots, rank, _ = dpstrf(correlation.T, lower=1, overwrite_a=1)
+    if 4 * rank > 3 * len(correlation):
+        return None
+    root = np.empty((len(correlation), rank))
+    root[pivots - 1] = np.tril(factor[:, :rank])
+    values, vectors = eigh(root.T @ root, check_finite=False)
+    values = np.maximum(values, np.finfo(np.float64).tiny)
+    return values, root @ (vectors / np.sqrt(values))
 
 
 def _log_volume(basis, scale):

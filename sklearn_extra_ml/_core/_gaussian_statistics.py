@@ -87,5 +87,7 @@ def raw_statistics(X, assignment, n_components, sample_weight, pooled, full, n_t
         kernels.merge(weights[0], means[0], scatter[0], weights[r], means[r], scatter[r], full)
     if full:
         kernels.mirror(scatter[0], d)
+    if n_ranges == 1:
+        return weights[0], means[0], scatter[0]
     # Copies: views would keep the other ranges alive.
     return weights[0].copy(), means[0].copy(), scatter[0].copy()

@@ -28,7 +28,7 @@ def effective_n_threads(n_jobs=None):
 
     None means what OpenMP would use (``OMP_NUM_THREADS``, `threadpoolctl.threadpool_limits`),
     though no more than the CPUs this process may run on unless ``OMP_NUM_THREADS`` says so. A
-    positive `n_jobs` is taken as it is; -1 means all, -2 all but one, as in joblib.
+    positive `n_jobs` is taken as it is; -1 means all, -2 all but one, as in joblib; 0 is refused.
 
     In a child made by ``fork`` the answer is 1: the parent's OpenMP threads do not exist there, and
     a parallel region of GNU OpenMP would wait for them for ever.
@@ -73,4 +73,5 @@ def library_threads():
 
 def threads_for_rows(n_rows, n_jobs=None):
     """Return `effective_n_threads`, but 1 for data so small that waking threads costs more."""
-    return effective_n_threads(n_jobs) if n_rows >= 1000 or n_jobs == 0 else 1
+    n_threads = effective_n_threads(n_jobs)
+    return n_threads if n_rows >= 1000 else 1

@@ -4,6 +4,7 @@ An upstream release that moves a private name changes this file and no other
 (`tests/test_architecture.py` holds the rest of the package to that).
 """
 
+import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics.pairwise import _VALID_METRICS as pairwise_metrics
 from sklearn.utils import _safe_indexing
@@ -30,6 +31,7 @@ __all__ = [
     "Options",
     "RealNotInt",
     "StrOptions",
+    "as_floats",
     "bad_value",
     "check_method_params",
     "check_sample_weight",
@@ -60,20 +62,37 @@ def bad_value(name, value, problem, allowed, fix):
     return ValueError(f"`{name}`={value!r} {problem}. Allowed: {allowed}. {fix}")
 
 
+def as_floats(values):
+    """Return an array-like as float64, an empty array for what holds no numbers (such as a dict)."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.empty(0)
+
+
 def check_sample_weight(sample_weight, X, *, allow_negative=False, keep_dtype=False):
     """Return `sample_weight` as a contiguous array of `X`'s dtype, ones for None.
 
     With `keep_dtype` float32 and float64 weights stay what they are, whatever `X` is.
 
     Raises `ValueError` for the wrong length, for NaN or infinity, for negative weights (unless
-    allowed) and when every weight is zero: then there is nothing to fit.
+    allowed), when every weight is zero, for there is nothing to fit then, and when they are so large
+    that their sum is infinite.
     """
-    return _check_sample_weight(
+    weights = _check_sample_weight(
         sample_weight,
         X,
         dtype=None if keep_dtype else X.dtype,
         ensure_non_negative=not allow_negative,
     )
+    with np.errstate(over="ignore"):
+        total = weights.sum(dtype=np.float64)
+    if not np.isfinite(total):
+        raise ValueError(
+            f"The sum of `sample_weight` is infinite: its largest entry is {weights.max():.3g}. "
+            "Allowed: weights whose sum is a number. Divide them by the largest."
+        )
+    return weights
 
 
 def has_callbacks(estimator):

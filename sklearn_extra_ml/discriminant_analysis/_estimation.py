@@ -84,11 +84,14 @@ def class_densities(means, covariances, weights, priors, *, covariance, tol):
     ranks = gaussian.ranks
     poor = np.flatnonzero(ranks < within.ranks[0])
     if len(poor) and covariance != "spherical":
-        filled = covariances.copy()
-        for k in poor:
-            filled[k] = fill_from_pooled(
-                covariances[k], within.covariances, within.whitening(), tol
-            )
+        filled, pooled = covariances.copy(), within.covariances
+        if dense:
+            whitening = within.whitening()
+            coloring = pooled @ whitening
+            for k in poor:
+                filled[k] = fill_from_pooled(covariances[k], whitening, coloring, tol)
+        else:
+            filled[poor] = np.where(filled[poor] > tol * pooled, filled[poor], pooled)
         gaussian = COVARIANCES[covariance](means, filled, **options)
     return Densities(gaussian, within, ranks)
 
@@ -111,6 +114,11 @@ def discriminant_axes(means, priors, whitening, n_axes):
     center = priors @ means
     spread = np.sqrt(priors)[:, None] * ((means - center) @ whitening)
     _, lengths, directions = np.linalg.svd(spread, full_matrices=False)
+    n_missing = max(0, n_axes - len(directions))  # more axes than directions of variance
+    lengths, directions = (
+        np.pad(lengths, (0, n_missing)),
+        np.pad(directions, ((0, n_missing), (0, 0))),
+    )
     scalings = whitening @ directions[:n_axes].T
     flip = np.take_along_axis(scalings, np.abs(scalings).argmax(axis=0)[None], axis=0)[0] < 0
     between = lengths**2

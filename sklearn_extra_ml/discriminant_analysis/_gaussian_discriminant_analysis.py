@@ -18,10 +18,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from .._core._gaussian import COVARIANCES, affine_map
 from .._core._labels import find_labels, number_labels
+from .._core._merge import check_mergeable
 from .._core._threads import single_threaded_blas, threads_for_rows
 from .._core._validation import (
     Interval,
     StrOptions,
+    as_floats,
     bad_value,
     check_sample_weight,
     fit_context,
@@ -45,8 +47,8 @@ PREDICT_ROWS = 32768  # rows whose scores are held at a time by predict
 def _knows_its_regularization(estimator):
     if "auto" in (estimator.reg_lambda, estimator.reg_gamma):
         raise AttributeError(
-            "partial_fit needs numbers: `reg_lambda` and `reg_gamma` 'auto' are chosen by leaving "
-            "out rows, all of which must be there."
+            "partial_fit and merge need numbers: `reg_lambda` and `reg_gamma` 'auto' are chosen by "
+            "leaving out rows, all of which must be there."
         )
     return True
 
@@ -160,6 +162,13 @@ class GaussianDiscriminantAnalysis(
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the variance between classes along each axis, of all axes.
+
+    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+        Weights of the columns in the decision function, as of scikit-learn's LDA. Defined only
+        where that is linear, for "tied" and "tied_diag". Computed when asked for.
+
+    intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
+        ``X @ coef_.T + intercept_`` is ``decision_function(X)``. As `coef_`.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -348,6 +357,41 @@ class GaussianDiscriminantAnalysis(
             self._update()
         return self
 
+    @available_if(_knows_its_regularization)
+    def merge(self, other):
+        """Add what another model has learnt from other rows.
+
+        For rows that lie in several files, processes or places: fit a model to each part by
+        `partial_fit` with the same `classes`, and merge the models, in any order. The result is that of
+        one `fit` to all rows, up to rounding.
+
+        Parameters
+        ----------
+        other : GaussianDiscriminantAnalysis
+            Fitted to the same columns and classes, with the same `covariance` and `shrinkage`. It is
+            left as it is.
+
+        Returns
+        -------
+        self : GaussianDiscriminantAnalysis
+            The updated estimator. Priors and regularization are its own.
+
+        Raises
+        ------
+        TypeError
+            If `other` is of another class.
+        ValueError
+            If it was fitted to other columns or classes, or keeps other statistics. The model is then
+            left as it was.
+        """
+        self._check_combination()
+        check_mergeable(self, other, ("_kept_kind",))
+        self._merge(other._statistics, other._moments)
+        self.reg_lambda_, self.reg_gamma_ = float(self.reg_lambda), float(self.reg_gamma)
+        with single_threaded_blas():
+            self._update()
+        return self
+
     def _check_combination(self):
         """Refuse parameters that would contradict each other or do nothing."""
         tied = self.covariance in TIED
@@ -402,9 +446,11 @@ class GaussianDiscriminantAnalysis(
             n_threads=threads_for_rows(X.shape[0]),
         )
         if not np.isfinite(statistics.scatter).all():
+            weighted = "" if sample_weight is None else " times `sample_weight`"
             raise ValueError(
-                f"The squares of X overflow: its largest entry is {np.abs(X).max():.3g}. Divide X "
-                "by a constant, for example with sklearn.preprocessing.StandardScaler."
+                f"The squares of X{weighted} overflow: its largest entry is {np.abs(X).max():.3g}. "
+                "Divide X by a constant, for example with sklearn.preprocessing.StandardScaler"
+                f"{', or the weights by the largest' if weighted else ''}."
             )
         moments = None
         if self.shrinkage == "ledoit_wolf":
@@ -452,11 +498,11 @@ class GaussianDiscriminantAnalysis(
         self.loo_error_, self.loo_lambda_, self.loo_gamma_ = choice.error, lambdas, gammas
 
     def _checked_priors(self):
-        priors = np.asarray(self.priors, dtype=np.float64)
         n_classes = len(self.classes_)
+        priors = as_floats(self.priors)
         if priors.shape != (n_classes,):
             raise bad_value(
-                "priors", self.priors, f"has shape {priors.shape}",
+                "priors", self.priors, f"is no array of {n_classes} numbers",
                 f"one number for each of {n_classes} classes", "See `classes_` for their order.",
             )  # fmt: skip
         if not (priors >= 0).all() or abs(priors.sum() - 1.0) > 1e-5:
@@ -504,7 +550,7 @@ class GaussianDiscriminantAnalysis(
         self.xbar_, self.scalings_, self.explained_variance_ratio_ = discriminant_axes(
             self.means_, self.priors_, within.whitening(), self._n_features_out
         )
-        self._linear = None
+        self._linear, self._kept_covariance = None, self.covariance
         if self.covariance in TIED:
             self._linear = self._gaussian.linear_form(self.xbar_)
 
@@ -534,6 +580,31 @@ class GaussianDiscriminantAnalysis(
             )  # fmt: skip
         return n_axes
 
+    def _linear_map(self, name):
+        """Return weights (n_rows, n_features) and constants (n_rows,) of the decision function."""
+        check_is_fitted(self)
+        if self._linear is None:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: it was fitted with "
+                f"covariance={self._kept_covariance!r}, whose boundaries are quadratic. Linear are "
+                "'tied' and 'tied_diag'."
+            )
+        weights, constants = self._linear[0].T, self._linear[1] + self._log_priors()
+        constants -= weights @ self.xbar_
+        if len(self.classes_) == 2:
+            return weights[1:] - weights[:1], constants[1:] - constants[:1]
+        return weights.copy(), constants
+
+    @property
+    def coef_(self):
+        """Weights of the columns in the decision function; not for quadratic boundaries."""
+        return self._linear_map("coef_")[0]
+
+    @property
+    def intercept_(self):
+        """Constants of the decision function; not for quadratic boundaries."""
+        return self._linear_map("intercept_")[1]
+
     # ------------------------------------------------------------------------------ predicting
 
     def _check_test_data(self, X):
@@ -547,10 +618,13 @@ class GaussianDiscriminantAnalysis(
             scores = self._gaussian.log_density(X, n_threads=n_threads, constant=False)
         else:
             scores = affine_map(X, self.xbar_, *self._linear, n_threads=n_threads)
-        seen = self.class_weight_sum_ > 0
-        with np.errstate(divide="ignore"):
-            scores += np.log(np.where(seen, self.priors_, 0.0))
+        scores += self._log_priors()
         return scores
+
+    def _log_priors(self):
+        """Log of the priors, -inf for classes without rows."""
+        with np.errstate(divide="ignore"):
+            return np.log(np.where(self.class_weight_sum_ > 0, self.priors_, 0.0))
 
     def decision_function(self, X):
         """Log of prior times density of each class, up to a constant for the row.
@@ -611,8 +685,7 @@ class GaussianDiscriminantAnalysis(
         top = scores.max(axis=1)
         lost = ~np.isfinite(top)
         if lost.any():
-            with np.errstate(divide="ignore"):
-                scores[lost] = np.log(np.where(self.class_weight_sum_ > 0, self.priors_, 0.0))
+            scores[lost] = self._log_priors()
             top = scores.max(axis=1)
         scores -= top[:, None]
         with np.errstate(under="ignore"):

@@ -172,8 +172,10 @@ def mix_with_pooled(covariances, weights, reg_lambda):
     """Return class covariances mixed with the pooled one.
 
     Friedman's equations 15 to 17: scatter and weights are mixed, so large classes are moved less. A
-    class without weight takes the pooled covariance.
+    class without weight takes the pooled covariance. May return what it was given.
     """
+    if reg_lambda == 0 and weights.all():
+        return covariances
     columns = (slice(None), *(None,) * (covariances.ndim - 1))
     scatter = covariances * weights[columns]
     pooled = scatter.sum(axis=0)
@@ -190,16 +192,13 @@ def mix_with_pooled(covariances, weights, reg_lambda):
 # -------------------------------------------------------------------------------- degenerate classes
 
 
-def fill_from_pooled(covariance, pooled, whitening, tol):
-    """Return one class covariance with the pooled variance where the class has none.
+def fill_from_pooled(covariance, whitening, coloring, tol):
+    """Return one class covariance matrix with the pooled variance where the class has none.
 
-    `whitening` W (d, d) makes the `pooled` covariance the identity on the directions it has, zero
-    elsewhere. In these coordinates eigenvalues of the class below `tol` become 1; what no class
-    varies in stays without variance.
+    `whitening` W (d, r) makes the pooled covariance P the identity on the r directions it has;
+    `coloring` is P W, which leads back. In these coordinates eigenvalues of the class below `tol`
+    become 1; what no class varies in stays without variance.
     """
-    if covariance.ndim == 1:
-        return np.where(covariance > tol * pooled, covariance, pooled)
     values, vectors = eigh(whitening.T @ covariance @ whitening, check_finite=False)
-    back = pooled @ whitening @ vectors
-    filled = (back * np.where(values > tol, values, 1.0)) @ back.T
-    return (filled + filled.T) / 2
+    back = coloring @ (vectors * np.sqrt(np.where(values > tol, values, 1.0)))
+    return back @ back.T

@@ -20,6 +20,7 @@ from .._core._em import best_run, run_em
 from .._core._threads import threads_for_rows
 from .._core._validation import (
     Interval,
+    as_floats,
     bad_value,
     check_sample_weight,
     fit_context,
@@ -178,8 +179,17 @@ class BaseHMM(
                 f"`states` has {len(states)} entries, but X has {n_rows} rows. Allowed: one for "
                 "each row, -1 where the state is unknown."
             )
-        whole = states.astype(np.intp)
-        if (whole != states).any() or whole.min() < -1 or whole.max() >= self.n_components:
+        numbers = as_floats(states)
+        if numbers.shape != states.shape or not np.isfinite(numbers).all():
+            raise bad_value(
+                "states",
+                states,
+                "holds what is no number of a state",
+                f"integers from 0 to {self.n_components - 1}, and -1 for unknown",
+                "Number the states, for example with LabelEncoder, and write -1 where none is known.",
+            )
+        whole = numbers.astype(np.intp)
+        if (whole != numbers).any() or whole.min() < -1 or whole.max() >= self.n_components:
             raise bad_value(
                 "states",
                 states,
@@ -339,7 +349,16 @@ class BaseHMM(
             setattr(self, name, value)
         self.history_, self.n_iter_ = run.history, run.n_iter
         self.converged_ = bool(run.converged)
-        if not run.converged:
+        if run.history[-1] == -np.inf:
+            warnings.warn(
+                f"EM did not find a model that explains X in {run.n_iter} iterations: its "
+                "probability stayed 0, for zeros in `startprob_`, `transmat_` or the emissions "
+                "forbid some row, and EM never raises a zero. Start from larger numbers, or from "
+                "none (warm_start=False).",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        elif not run.converged:
             last, before = float(run.history[-1]), float(run.history[-2])
             warnings.warn(
                 f"EM did not converge in {run.n_iter} iterations: the last one raised the "
@@ -588,8 +607,11 @@ class BaseHMM(
         check_is_fitted(self)
         return self._model()
 
-    def sample(self, n_samples=1, *, n_sequences=1, random_state=None):
+    def sample(self, n_samples=1, *, n_sequences=1, startprob=None, random_state=None):
         """Draw sequences from the model.
+
+        To go on after rows that were seen, begin where the filter leads: ``model.sample(10,
+        startprob=model.filter(X)[-1] @ model.transmat_)``.
 
         Parameters
         ----------
@@ -598,6 +620,9 @@ class BaseHMM(
 
         n_sequences : int, default=1
             Sequences, one after another.
+
+        startprob : array-like of shape (n_components,), default=None
+            Probability of each state at the first row of a sequence. None: `startprob_`.
 
         random_state : int, RandomState instance or None, default=None
             None: the estimator's own `random_state`.
@@ -614,8 +639,19 @@ class BaseHMM(
         for name, value in (("n_samples", n_samples), ("n_sequences", n_sequences)):
             if not isinstance(value, Integral) or value < 1:
                 raise bad_value(name, value, "is no number of draws", "integers from 1 on", "")
+        initial = model.initial
+        if startprob is not None:
+            initial = InitialState.checked(startprob, "startprob")
+            if len(initial.probabilities) != len(model.initial.probabilities):
+                raise bad_value(
+                    "startprob",
+                    startprob,
+                    "has another number of states than the model",
+                    f"{len(model.initial.probabilities)} probabilities",
+                    "",
+                )
         rng = check_random_state(self.random_state if random_state is None else random_state)
-        states = draw_paths(model.initial, model.transitions, n_sequences, n_samples, rng).ravel()
+        states = draw_paths(initial, model.transitions, n_sequences, n_samples, rng).ravel()
         return model.emission.sample(states, rng), states
 
     @property

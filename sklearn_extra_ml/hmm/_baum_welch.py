@@ -105,18 +105,20 @@ class BaumWelch:
             out[rows, states] = kept
         return out
 
-    def _mean(self, log_likelihood):
+    def _objective(self, log_likelihood, emission):
+        """Log-likelihood of all sequences, and log-prior of the emission, by the weight of a row."""
         if self.weights is not None:
             counts = self.weights > 0  # 0 * -inf
             log_likelihood = log_likelihood[counts] * self.weights[counts]
-        return float(log_likelihood.sum()) / self.total_weight
+        return float(log_likelihood.sum() + emission.log_prior) / self.total_weight
 
     def expect(self, model):
         """Objective, and the statistics for the next model."""
         density = self._weigh(model)
         found = smooth(density, model.initial, model.transitions, self.space, self.weights)
         emission = model.emission.accumulate(self.data, found.states, self.n_threads)
-        return self._mean(found.log_likelihood), Expectations(found, emission)
+        objective = self._objective(found.log_likelihood, model.emission)
+        return objective, Expectations(found, emission)
 
     def maximise(self, statistics, model):
         """The next model; an empty state is put on the row that is explained worst."""
@@ -159,4 +161,5 @@ class BaumWelch:
     def evaluate(self, model):
         """The objective alone."""
         density = self._weigh(model)
-        return self._mean(likelihood(density, model.initial, model.transitions, self.space))
+        found = likelihood(density, model.initial, model.transitions, self.space)
+        return self._objective(found, model.emission)

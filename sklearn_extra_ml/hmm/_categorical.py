@@ -1,7 +1,7 @@
 """A hidden Markov model with categorical emissions."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -37,6 +37,12 @@ class CategoricalHMM(BaseHMM):
         Number of categories of each column. None: one more than the largest code seen in `fit`. A
         code beyond it is no error later: its probability is 0.
 
+    alpha : float, default=0.0
+        Added to the expected count of every category of every state in each M-step (a Dirichlet
+        prior of alpha + 1), so that what a state did not emit keeps a probability: 0 leaves the
+        most likely model, in which one row never seen in `fit` makes a series impossible (score
+        -inf). Give `n_categories` too where `fit` may not see all of them.
+
     n_init : int, default=1
         Number of runs of EM from different starts; the one of highest likelihood is kept.
 
@@ -71,7 +77,9 @@ class CategoricalHMM(BaseHMM):
         Long-run share of time in each state.
 
     history_ : ndarray of shape (`n_iter_` + 1,)
-        Mean log-likelihood of a row (nats) in the best run, at its start and after each iteration.
+        Objective of the best run, nats a row: at its start and after each iteration. The mean
+        log-likelihood of a row, and where `alpha` is given the log-prior (without its constant)
+        divided by the number of rows.
 
     n_iter_ : int
         Iterations of the best run.
@@ -113,6 +121,7 @@ class CategoricalHMM(BaseHMM):
     _parameter_constraints: dict = {
         **BaseHMM._parameter_constraints,
         "n_categories": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
     }
     _emission_names = ("emissionprob_",)
 
@@ -122,6 +131,7 @@ class CategoricalHMM(BaseHMM):
         *,
         sequence_col=None,
         n_categories=None,
+        alpha=0.0,
         n_init=1,
         max_iter=200,
         tol=1e-5,
@@ -132,6 +142,7 @@ class CategoricalHMM(BaseHMM):
         self.n_components = n_components
         self.sequence_col = sequence_col
         self.n_categories = n_categories
+        self.alpha = alpha
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
@@ -176,11 +187,22 @@ class CategoricalHMM(BaseHMM):
                     f"numbers from 0 to 1, shape ({K}, n_categories), rows that add up to 1",
                     "Divide by the sum.",
                 )
-        return CategoricalEmission.of(probabilities)
+        return CategoricalEmission.of(probabilities, float(self.alpha))
 
     def _emission_attributes(self, emission):
         probabilities = emission.probabilities
         return {"emissionprob_": probabilities[0] if len(probabilities) == 1 else probabilities}
+
+    def _read(self, X, groups, lengths, *, reset=False):
+        try:
+            return super()._read(X, groups, lengths, reset=reset)
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise ValueError(
+                f"{type(self).__name__} takes codes of categories, but X holds words ({error}). "
+                "Allowed: integers from 0 on. Encode with OrdinalEncoder."
+            ) from None
 
     def _check_rows(self, X, *, reset=False):
         if X.min() < 0:
@@ -235,7 +257,8 @@ class CategoricalHMM(BaseHMM):
         chain = random_chain(K, rng)
         probabilities = []
         for size, column in zip(sizes, codes.T, strict=True):
-            marginal = np.bincount(column, minlength=size) / len(column)
+            marginal = np.bincount(column, minlength=size) + self.alpha
+            marginal = marginal / marginal.sum()
             drawn = marginal * rng.standard_exponential(size=(K, size))
             drawn /= drawn.sum(axis=1, keepdims=True)
             if states is not None:
@@ -243,7 +266,7 @@ class CategoricalHMM(BaseHMM):
                 np.add.at(drawn, (states[known], column[known]), 1.0)
                 drawn /= drawn.sum(axis=1, keepdims=True)
             probabilities.append(drawn)
-        return Model(*chain, CategoricalEmission.of(probabilities))
+        return Model(*chain, CategoricalEmission.of(probabilities, float(self.alpha)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

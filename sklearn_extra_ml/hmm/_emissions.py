@@ -6,6 +6,7 @@ Every class answers to the same names, and that is all the rest of the family kn
 ``log_density(data)``  (n, K) log-density of each row in each state; -inf for impossible
 ``weigh(data)``        the same, and what regularisation adds to it in EM: then the objective that EM
                        reports is the one that its M-step maximises
+``log_prior``          what a prior of the parameters adds to the log-likelihood, or 0: the same
 ``accumulate``         statistics of rows with weights (n, K) in the states
 ``mass(statistics)``   (K,) weight that each state received
 ``maximise``           the most likely emission; a state without weight keeps what it had
@@ -43,6 +44,8 @@ class GaussianEmission:
     rows blurred by noise of this variance: E log N(x + e) = log N(x) - reg_covar / 2 * trace of the
     precision. The second term belongs into the objective.
     """
+
+    log_prior = 0.0
 
     def __init__(self, gaussian, reg_covar=0.0):
         self.gaussian, self.reg_covar = gaussian, reg_covar
@@ -101,17 +104,21 @@ class CategoricalEmission:
     each column begins. The data are integer codes (n, d) int32.
     """
 
-    def __init__(self, table, offsets):
-        self.table, self.offsets = np.ascontiguousarray(table), offsets
+    def __init__(self, table, offsets, alpha=0.0):
+        self.table, self.offsets, self.alpha = np.ascontiguousarray(table), offsets, alpha
         with np.errstate(divide="ignore"):
             self._log_table = np.log(self.table)
 
+    @property
+    def log_prior(self):
+        return self.alpha * float(self._log_table.sum()) if self.alpha > 0 else 0.0
+
     @classmethod
-    def of(cls, probabilities):
+    def of(cls, probabilities, alpha=0.0):
         """From a list with one (K, n_categories) array for each column."""
         sizes = [p.shape[1] for p in probabilities]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
-        return cls(np.concatenate([p.T for p in probabilities]), offsets)
+        return cls(np.concatenate([p.T for p in probabilities]), offsets, alpha)
 
     @property
     def probabilities(self):
@@ -137,10 +144,10 @@ class CategoricalEmission:
     def maximise(self, statistics):
         table = self.table.copy()
         for first, last in zip(self.offsets[:-1], self.offsets[1:], strict=True):
-            counts = statistics[first:last]
+            counts = statistics[first:last] + self.alpha
             total = counts.sum(axis=0)
             np.divide(counts, total, out=table[first:last], where=total > 0)
-        return CategoricalEmission(table, self.offsets)
+        return CategoricalEmission(table, self.offsets, self.alpha)
 
     def relocate(self, state, data, row):
         """Half of the state's probability goes to the row's categories, half to those of all."""
@@ -149,7 +156,7 @@ class CategoricalEmission:
         table[self.offsets[:-1] + data[row], state] += 0.5
         for first, last in zip(self.offsets[:-1], self.offsets[1:], strict=True):
             table[first:last, state] /= table[first:last, state].sum()
-        return CategoricalEmission(table, self.offsets)
+        return CategoricalEmission(table, self.offsets, self.alpha)
 
     def sample(self, states, rng):
         columns = []
@@ -184,6 +191,8 @@ class Counts(NamedTuple):
 
 class _CountEmission:
     """Log-density ``base + constant + x log(factor)`` of counts x; `table` is (K, d), not negative."""
+
+    log_prior = 0.0
 
     def __init__(self, table, constant):
         self.table = np.ascontiguousarray(table, np.float64)
@@ -239,19 +248,24 @@ class PoissonEmission(_CountEmission):
 class MultinomialEmission(_CountEmission):
     """Each of a row's trials falls into one of d categories: a probability (K, d) for each.
 
-    `n_trials` is the number of trials of a row that is drawn; a given row has its own.
+    `n_trials` is the number of trials of a row that is drawn; a given row has its own. `alpha` is added
+    to each expected count.
     """
 
-    def __init__(self, probabilities, n_trials):
+    def __init__(self, probabilities, n_trials, alpha=0.0):
         super().__init__(probabilities, np.zeros(len(probabilities)))
-        self.n_trials = n_trials
+        self.n_trials, self.alpha = n_trials, alpha
+
+    @property
+    def log_prior(self):
+        return self.alpha * float(self._log_table.sum()) if self.alpha > 0 else 0.0
 
     def maximise(self, statistics):
         probabilities = self.table.copy()
-        counts = statistics[1:].T
+        counts = statistics[1:].T + self.alpha
         total = counts.sum(axis=1, keepdims=True)
         np.divide(counts, total, out=probabilities, where=total > 0)
-        return MultinomialEmission(probabilities, self.n_trials)
+        return MultinomialEmission(probabilities, self.n_trials, self.alpha)
 
     def relocate(self, state, data, row):
         """Half of the state's probability is the row's shares, half the mean of all states."""
@@ -259,7 +273,7 @@ class MultinomialEmission(_CountEmission):
         shares = data.X[row] / max(data.X[row].sum(), 1.0)
         probabilities[state] = shares + self.table.mean(axis=0)
         probabilities[state] /= probabilities[state].sum()
-        return MultinomialEmission(probabilities, self.n_trials)
+        return MultinomialEmission(probabilities, self.n_trials, self.alpha)
 
     def sample(self, states, rng):
         if self.n_trials is None:

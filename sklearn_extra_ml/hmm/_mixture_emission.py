@@ -30,6 +30,8 @@ class MixtureEmission:
         As in `GaussianEmission`; the penalty is each part's own.
     """
 
+    log_prior = 0.0
+
     def __init__(self, weights, gaussian, *, one_covariance=False, reg_covar=0.0):
         self.weights, self.gaussian = np.ascontiguousarray(weights, np.float64), gaussian
         self.one_covariance, self.reg_covar = one_covariance, reg_covar

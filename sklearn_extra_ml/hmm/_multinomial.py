@@ -1,6 +1,6 @@
 """A hidden Markov model whose states emit counts of categories."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -34,6 +34,12 @@ class MultinomialHMM(BaseHMM):
 
     n_trials : int, default=None
         Trials of each row that `sample` draws. None: the mean total of the training rows, rounded.
+
+    alpha : float, default=0.0
+        Added to the expected count of every category of every state in each M-step (a Dirichlet
+        prior of alpha + 1), so that what a state did not emit keeps a probability: 0 leaves the
+        most likely model, in which one row never seen in `fit` makes a series impossible (score
+        -inf).
 
     sequence_col : int or str, default=None
         Column of X (position, or name in a data frame) that holds the id of each row's sequence. It
@@ -80,7 +86,9 @@ class MultinomialHMM(BaseHMM):
         Long-run share of time in each state.
 
     history_ : ndarray of shape (`n_iter_` + 1,)
-        Mean log-likelihood of a row (nats) in the best run, at its start and after each iteration.
+        Objective of the best run, nats a row: at its start and after each iteration. The mean
+        log-likelihood of a row, and where `alpha` is given the log-prior (without its constant)
+        divided by the number of rows.
 
     n_iter_ : int
         Iterations of the best run.
@@ -131,6 +139,7 @@ class MultinomialHMM(BaseHMM):
     _parameter_constraints: dict = {
         **BaseHMM._parameter_constraints,
         "n_trials": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
         "init_params": [StrOptions(set(SEEDINGS))],
     }
     _emission_names = ("emissionprob_",)
@@ -140,6 +149,7 @@ class MultinomialHMM(BaseHMM):
         n_components=1,
         *,
         n_trials=None,
+        alpha=0.0,
         sequence_col=None,
         n_init=1,
         max_iter=200,
@@ -151,6 +161,7 @@ class MultinomialHMM(BaseHMM):
     ):
         self.n_components = n_components
         self.n_trials = n_trials
+        self.alpha = alpha
         self.sequence_col = sequence_col
         self.n_init = n_init
         self.max_iter = max_iter
@@ -194,7 +205,7 @@ class MultinomialHMM(BaseHMM):
                 f"numbers from 0 on, shape ({K}, n_features), that sum to 1 in each row",
                 "",
             )
-        return MultinomialEmission(table, self._trials())
+        return MultinomialEmission(table, self._trials(), float(self.alpha))
 
     def _trials(self):
         return getattr(self, "n_trials_", None) if self.n_trials is None else self.n_trials
@@ -249,7 +260,7 @@ class MultinomialHMM(BaseHMM):
         table = 0.9 * own + 0.1 * overall
         mean_total = np.average(totals, weights=per_row)
         trials = max(1, round(mean_total)) if self.n_trials is None else self.n_trials
-        emission = MultinomialEmission(table, trials)
+        emission = MultinomialEmission(table, trials, float(self.alpha))
         return Model(*chain_from_labels(labels, sequences, weights), emission)
 
     def __sklearn_tags__(self):

@@ -6,6 +6,7 @@ arrays, a 3-D array). A new sequence begins wherever the id changes: an id that 
 gap is a new sequence.
 """
 
+import sys
 import warnings
 from typing import NamedTuple
 
@@ -88,8 +89,14 @@ def join(X):
     if getattr(X, "ndim", None) == 3:
         n_sequences, length, n_features = X.shape
         return np.asarray(X).reshape(-1, n_features), np.full(n_sequences, length)
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+        X = list(X)
     if not isinstance(X, list | tuple) or len(X) == 0 or np.ndim(X[0]) != 2:
+        _refuse_ragged(X)
         return X, None
+    frame = _one_frame(X)
+    if frame is not None:
+        return frame, np.array([len(part) for part in X])
     parts = [np.asarray(part) for part in X]
     widths = {part.shape[1] if part.ndim == 2 else None for part in parts}
     if len(widths) > 1 or None in widths:
@@ -98,6 +105,39 @@ def join(X):
             "Allowed: 2-D arrays with the same number of columns."
         )
     return np.concatenate(parts), np.array([len(part) for part in parts])
+
+
+def _refuse_ragged(X):
+    """Raise `ValueError` for a list of 1-D sequences of different lengths: rows of no array."""
+    if not isinstance(X, list | tuple):
+        return
+    lengths = [len(part) if hasattr(part, "__len__") else 0 for part in X]
+    if len(set(lengths)) > 1 and not any(isinstance(part, str) for part in X):
+        raise ValueError(
+            f"The entries of the list `X` have the lengths {lengths[:5]}. Allowed: one 2-D array "
+            "(length, n_features) for each sequence. Reshape sequences of one column with "
+            "reshape(-1, 1)."
+        )
+
+
+def _one_frame(parts):
+    """Return data frames of one kind as one frame, and None for anything else.
+
+    Columns must be the same in the same order, as scikit-learn wants them in `fit` and `predict`.
+    """
+    if not all(hasattr(part, "columns") for part in parts):
+        return None
+    columns = [list(part.columns) for part in parts]
+    for other in columns[1:]:
+        if other != columns[0]:
+            raise ValueError(
+                f"The frames of the list `X` have the columns {columns[0]} and {other}. Allowed: "
+                "the same in the same order. Select them in every frame."
+            )
+    if len({type(part) for part in parts}) > 1:
+        return None
+    library = type(parts[0]).__module__.partition(".")[0]  # pandas and polars both have `concat`
+    return sys.modules[library].concat(parts)
 
 
 def split_column(X, sequence_col):

@@ -38,6 +38,7 @@ class GenericEngine:
         self.estimator, self.X_given, self.y_given = estimator, X, y
         self.rows, self.index, self.weights = rows, rows.index, rows.weight
         self.X, self.y = X[self.index], y[self.index]
+        self.dtype = np.dtype(np.float32 if y.dtype == np.float32 else np.float64)
         self.loss, self.power = loss, power
         self.fit_params, self.score_params = fit_params, score_params
         self.min_samples, self.seed, self.pass_weights = min_samples, seed, pass_weights
@@ -99,9 +100,15 @@ class GenericEngine:
         y = self.y[start:stop]
         y_pred = np.asarray(estimator.predict(self.X[start:stop]))
         # A column of targets comes back flat from some regressors; it must not broadcast.
-        return np.asarray(
+        losses = np.asarray(
             self.loss(y, y_pred if y_pred.ndim == y.ndim else y_pred.reshape(y.shape))
         )
+        if losses.shape != (len(y),):
+            raise ValueError(
+                f"`loss` returned an array of shape {losses.shape} for {len(y)} rows. Allowed: one "
+                "number for each row, shape (n_samples,). Sum over the targets, not over the rows."
+            )
+        return losses
 
     # ------------------------------------------------------------------------------ trials
 

@@ -142,7 +142,7 @@ class LinearEngine:
         else:
             x_centre, y_centre = np.zeros_like(x_centre), np.zeros_like(y_centre)
         self.x_centre, self.y_centre = x_centre, y_centre
-        self.p, self.t = X.shape[1], targets.shape[1]
+        self.p, self.t, self.dtype = X.shape[1], targets.shape[1], X.dtype
         self.dof = self.p + self.intercept
         n_blocks = -(-len(self.index) // _BLOCK)
         self.blocks = _empty_aligned((n_blocks, self.p + self.t, _BLOCK), X.dtype)

@@ -52,6 +52,8 @@ def first_threshold(residual_threshold, engine, y):
     """
     # Too few rows beyond those that any model fits exactly say nothing about the noise.
     estimable = engine.total_mass - engine.dof >= 4
+    estimates = estimable and residual_threshold in ("auto", "mad")
+    _refuse_extreme_targets(y[engine.index[:SCALE_ROWS]], engine.dtype, engine.power, estimates)
     if residual_threshold == "auto" and estimable:
         return 0.0, True
     if residual_threshold is not None and not isinstance(residual_threshold, str):
@@ -63,12 +65,33 @@ def first_threshold(residual_threshold, engine, y):
     return float(spread_of_targets(y, weights)), estimable
 
 
+def _refuse_extreme_targets(y, dtype, power, estimates):
+    """Raise `ValueError` where squares of residuals leave the range of numbers and all fit equally.
+
+    Losses are residuals to the `power`, of type `dtype`; what `estimates` the noise squares residuals
+    too, in double precision.
+    """
+    if not (power == 2 or (power == 1 and estimates)) or (y == y[0]).all():
+        return
+    number = np.finfo(dtype if power == 2 else np.float64)
+    least, largest = np.sqrt([number.tiny / number.eps, number.max / 64])
+    with np.errstate(over="ignore"):
+        spread = float(spread_of_targets(y.astype(np.float64), None))
+    if not least < spread < largest:
+        factor = 10.0 ** np.clip(-np.round(np.log10(spread)), -300, 300)
+        raise ValueError(
+            f"`y` has a spread of {spread:.3g} (median absolute deviation): squares of such residuals "
+            f"are no {number.dtype} numbers any more. Allowed: {least:.1g} to {largest:.1g}. Multiply "
+            f"`y` by a constant, for example by {factor:g}."
+        )
+
+
 def lowest_scale(y, weights, relative):
     """Power of two below which losses are rounding: `relative` times the spread of y."""
     y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
     median = weighted_median(np.abs(y.reshape(-1)), None if y.ndim > 1 else weights)
     size = max(spread_of_targets(y, weights) * relative, 8 * np.finfo(y.dtype).eps * median)
-    return float(2.0 ** np.floor(np.log2(size)))
+    return float(2.0 ** np.floor(np.log2(max(size, np.finfo(np.float64).smallest_subnormal))))
 
 
 def noise_threshold(losses, weights, start, dof, lowest, power, *, rough=False):

@@ -520,6 +520,8 @@ class RANSACRegressor(
             finite = linear_design(estimator) is not None or get_config()["assume_finite"]
             with config_context(assume_finite=finite):
                 estimator.fit(X[fitted], y[fitted], **params)
+        if linear_design(estimator) is not None:
+            _refuse_infinite_slopes(estimator, X)
         if weights is not None and (weights == 0).any():
             absent = weights == 0
             loss = self.loss if callable(self.loss) else _LOSSES[self.loss][0]
@@ -606,6 +608,16 @@ class RANSACRegressor(
         tags.input_tags.allow_nan = given.input_tags.allow_nan
         tags.target_tags.multi_output = given.target_tags.multi_output
         return tags
+
+
+def _refuse_infinite_slopes(estimator, X):
+    """Raise `ValueError` for a fitted linear model whose slopes overflowed: it predicts NaN."""
+    model = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    if not np.isfinite(model.coef_).all():
+        raise ValueError(
+            f"Slopes overflow: the largest entry of X is {abs(X).max():.3g}, too small against `y`. "
+            "Multiply the columns of X by a constant (numbers below 1e-308 have lost digits already)."
+        )
 
 
 def _as_floating(array):

@@ -34,6 +34,11 @@ def dbcv_score(X, labels, *, metric="euclidean", metric_params=None, n_features=
     over clusters, weighted by their share of *all* rows, so noise lowers it. Unlike the silhouette
     it suits clusters of any shape. 1 is best, -1 worst.
 
+    Not to be trusted where clusters touch or overlap (there is no thinner place between them), where
+    noise was labelled as part of a cluster (one row can be the sparsest place), and between few large
+    clusters and many small ones with noise between them, which it prefers. Compare clusterings of the
+    same rows and columns.
+
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features), or (n_samples, n_samples)

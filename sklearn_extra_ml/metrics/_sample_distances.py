@@ -4,7 +4,7 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 from sklearn.utils import check_array, check_random_state
 
 from .._core._magnitudes import check_spread, value_range
@@ -46,7 +46,8 @@ def energy_distance(X, Y):
     .. math:: \sqrt{2 E|x - y| - E|x - x'| - E|y - y'|}
 
     with Euclidean distances, over all pairs of rows. It is 0 for equal samples only, needs no
-    tuning, and notices shifts, scales and missing modes.
+    tuning, and notices shifts, scales and missing modes. What few rows do hardly moves it: a group of
+    5 % that is missing, one absurd row in thirty (see the example of the gallery).
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ def energy_distance(X, Y):
 
     See Also
     --------
+    coverage_score : Notices rare modes that are missing.
+    distance_to_closest_record : Notices copies, which have an energy distance near 0.
     scipy.stats.energy_distance : The same for one feature, in O(n log n).
 
     Notes
@@ -107,6 +110,9 @@ def rbf_mmd(X, Y, *, gamma=None, unbiased=True):
 
     .. math:: E k(x, x') + E k(y, y') - 2 E k(x, y), \qquad k(x, y) = e^{-\gamma |x - y|^2}
 
+    It notices differences about as wide as the kernel: a small `gamma` sees means, a large one near
+    neighbours. Like :func:`energy_distance` it does not see what few rows do.
+
     Parameters
     ----------
     X : array-like of shape (n_samples_X, n_features)
@@ -128,9 +134,13 @@ def rbf_mmd(X, Y, *, gamma=None, unbiased=True):
     mmd2 : float
         At most 2.
 
+    See Also
+    --------
+    energy_distance : The same question without a width to choose.
+
     Notes
     -----
-    Cost: O((n_X + n_Y)**2 n_features) time, a few MiB of memory.
+    Cost: O((n_X + n_Y)**2 n_features) time; up to 40 MiB of memory.
 
     References
     ----------
@@ -154,7 +164,7 @@ def rbf_mmd(X, Y, *, gamma=None, unbiased=True):
         )
     if gamma is None:
         both = np.concatenate((X[:_MEDIAN_ROWS], Y[:_MEDIAN_ROWS]))
-        squares = cdist(both, both, "sqeuclidean")[np.triu_indices(len(both), 1)]
+        squares = pdist(both, "sqeuclidean")
         median = np.median(squares) if len(squares) else 0.0
         gamma = 0.5 / median if median > 0 else 1.0
 
@@ -183,7 +193,8 @@ def sliced_wasserstein_distance(X, Y, *, n_projections=500, p=2, random_state=0)
 
     :math:`\left(E_\theta\, W_p^p(\theta^\top x, \theta^\top y)\right)^{1/p}` with directions
     :math:`\theta` uniform on the sphere. In one dimension optimal transport matches quantiles, so
-    each direction costs two sorts.
+    each direction costs two sorts. With squares (``p=2``) it notices few rows that lie far away. It
+    hardly notices how columns depend on each other where most directions do not show it.
 
     Parameters
     ----------
@@ -206,6 +217,10 @@ def sliced_wasserstein_distance(X, Y, *, n_projections=500, p=2, random_state=0)
     -------
     distance : float
         In units of the data.
+
+    See Also
+    --------
+    frechet_distance : The same for Gaussians, without directions.
 
     Notes
     -----
@@ -267,8 +282,9 @@ def coverage_score(X_real, X_generated, *, n_neighbors=None, n_jobs=None):
     """Share of the real rows that have a generated row among their neighbours.
 
     A real row is covered when a generated one is nearer to it than its `n_neighbors`-th nearest real
-    row. Low coverage means that modes are missing; duplicates of training rows are not noticed (see
-    `distance_to_closest_record`).
+    row. Low coverage means that modes are missing, that the spread is too small or too large, or that
+    rows repeat each other. Not noticed are copies of training rows that come once each (see
+    :func:`distance_to_closest_record`), nor a few rows where no real one is.
 
     Parameters
     ----------
@@ -288,7 +304,11 @@ def coverage_score(X_real, X_generated, *, n_neighbors=None, n_jobs=None):
     Returns
     -------
     coverage : float
-        In [0, 1].
+        In [0, 1]. By default rows of the same distribution are expected to have 0.95, not 1.
+
+    See Also
+    --------
+    distance_to_closest_record : Whether rows were copied.
 
     References
     ----------

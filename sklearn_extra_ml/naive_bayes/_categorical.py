@@ -186,7 +186,13 @@ def as_codes(X):
     """`X` in a type that the kernels count: int32, int64, float32 or float64."""
     if X.dtype in (np.int32, np.int64, np.float32, np.float64):
         return X
-    return X.astype(np.int64 if X.dtype.kind in "iub" else np.float64)
+    try:
+        return X.astype(np.int64 if X.dtype.kind in "iub" else np.float64)
+    except ValueError as error:
+        raise ValueError(
+            f"CategoricalNB takes codes of categories, but X holds words ({error}). Allowed: "
+            "integers from 0 on. Encode with OrdinalEncoder, or use MixedNB, which takes words."
+        ) from None
 
 
 class CodesForm:

@@ -48,6 +48,11 @@ def refuse_wrong(wrong, X, estimator, *, allow_nan=False, allow_negative=True):
     """Raise scikit-learn's errors for the bits that a kernel returned about the chunk `X`."""
     name = type(estimator).__name__
     if wrong & NOT_FINITE:
+        if not allow_nan and np.isnan(X).any():
+            raise ValueError(
+                f"Input X contains NaN. {name} leaves missing cells out with missing='ignore'. "
+                "Allowed otherwise: finite numbers. Set it, or fill them with an imputer."
+            )
         assert_all_finite(X, allow_nan=allow_nan, estimator_name=name, input_name="X")
     if wrong & NEGATIVE and not allow_negative:
         raise ValueError(f"Negative values in data passed to {name} (input X).")

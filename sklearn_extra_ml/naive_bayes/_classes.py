@@ -5,7 +5,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from .._core._labels import find_labels, number_labels
-from .._core._validation import bad_value
+from .._core._validation import as_floats, bad_value
 
 __all__ = ["check_classes", "class_weights", "encode_classes", "log_prior", "number_classes"]
 
@@ -72,7 +72,7 @@ def class_weights(class_weight, classes, class_count, name="class_weight"):
                 name,
                 class_weight,
                 f"names the class {label!r}, which is not among the classes",
-                f"keys among {list(classes)}",
+                f"keys among {classes.tolist()}",
                 "Remove it or correct its type.",
             )
         if not 0 <= weight < np.inf:
@@ -94,13 +94,20 @@ def log_prior(priors, class_count, *, fit_prior=True, sum_to_one=False):
     """
     n_classes = len(class_count)
     if priors is not None:
-        priors = np.asarray(priors, dtype=np.float64)
+        given, priors = priors, as_floats(priors)
         if priors.shape != (n_classes,):
-            raise ValueError("Number of priors must match number of classes.")
+            raise ValueError(
+                f"Number of priors must match number of classes. Got {given!r}. Allowed: "
+                f"{n_classes} numbers, in the order of `classes_`."
+            )
         if sum_to_one and not np.isclose(priors.sum(), 1.0):
-            raise ValueError("The sum of the priors should be 1.")
+            raise ValueError(
+                f"The sum of the priors should be 1. It is {priors.sum():.6g}: divide them by it."
+            )
         if not (priors >= 0).all() or not 0 < priors.sum() < np.inf:
-            raise ValueError("Priors must be non-negative, finite and not all zero.")
+            raise ValueError(
+                f"Priors must be non-negative, finite and not all zero. Got {given!r}."
+            )
     elif not fit_prior:
         return np.full(n_classes, -np.log(n_classes))
     elif not class_count.sum() > 0:

@@ -3,10 +3,11 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import assert_all_finite
 
 from .._core._validation import Interval, StrOptions
+from .._native._naive_bayes_fit import NOT_FINITE
 from ._base import BaseNaiveBayes, check_numeric
+from ._chunks import refuse_wrong
 from ._classes import log_prior
 from ._forms import GaussianForm
 from ._statistics import Moments, add_moments, copied, pooled_moments
@@ -167,8 +168,7 @@ class GaussianNB(BaseNaiveBayes):
         with np.errstate(over="ignore", invalid="ignore"):
             add_moments(moments, X, codes, weight, missing, n_threads)
         if not np.isfinite(moments.m2.sum() + moments.mean.sum()) and not hasattr(X, "indptr"):
-            name = type(self).__name__
-            assert_all_finite(X, allow_nan=missing, estimator_name=name, input_name="X")
+            refuse_wrong(NOT_FINITE, X, self, allow_nan=missing)
         return moments
 
     def _read(self, statistics, factor):

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import LinAlgWarning
@@ -15,13 +16,16 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis as LDA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis as QDA
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectFromModel
 from sklearn.model_selection import cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from reference import gaussian as reference
+from sklearn_extra_ml._core import _gaussian_factors
 from sklearn_extra_ml.discriminant_analysis import GaussianDiscriminantAnalysis as GDA
+from sklearn_extra_ml.discriminant_analysis import _regularization
 
 KINDS = ("full", "tied", "diag", "tied_diag", "spherical")
 EVERY_KIND = pytest.mark.parametrize("covariance", KINDS)
@@ -103,6 +107,47 @@ def test_tied_predicts_digits_as_scikit_learn_does():
     np.testing.assert_allclose(
         ours.decision_function(X), theirs.decision_function(X), rtol=1e-8, atol=1e-7
     )
+
+
+@DATA
+@pytest.mark.parametrize("priors", [None, "uneven"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_linear_coefficients_equal_those_of_linear_discriminant_analysis(name, priors, n_classes):
+    X, y = load(name)
+    X, y = X[y < n_classes], y[y < n_classes]
+    if priors is not None:
+        priors = np.arange(1.0, y.max() + 2) / np.arange(1.0, y.max() + 2).sum()
+    theirs, ours = LDA(priors=priors).fit(X, y), GDA("tied", priors=priors).fit(X, y)
+    for attribute in ("coef_", "intercept_"):
+        found, expected = getattr(ours, attribute), getattr(theirs, attribute)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 3])
+@pytest.mark.parametrize("parameters", [{}, {"shrinkage": 0.3}, {"reg_gamma": "auto"}])
+@pytest.mark.parametrize("covariance", ["tied", "tied_diag"])
+def test_linear_coefficients_give_the_decision_function(covariance, parameters, n_classes, rng):
+    X, y = classes(rng, K=n_classes)
+    model = GDA(covariance, **parameters).fit(X.astype(np.float32), 2 * y)
+    values = X.astype(np.float32) @ model.coef_.T + model.intercept_
+    expected = model.decision_function(X.astype(np.float32))
+    np.testing.assert_allclose(values.reshape(expected.shape), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_coefficients_exist_only_where_the_boundary_is_linear(rng):
+    X, y = classes(rng)
+    for covariance in ("full", "diag", "spherical"):
+        model = GDA(covariance).fit(X, y).set_params(covariance="tied")
+        for attribute in ("coef_", "intercept_"):
+            assert not hasattr(model, attribute)
+            with pytest.raises(AttributeError, match=f"{attribute}.*covariance='{covariance}'"):
+                getattr(model, attribute)
+        with pytest.raises(ValueError, match="coef_"):
+            SelectFromModel(model, prefit=True).transform(X)
+    assert not hasattr(GDA("tied"), "coef_")
+    selected = SelectFromModel(GDA("tied"), threshold="median").fit_transform(X, y)
+    assert 1 <= selected.shape[1] < X.shape[1]
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.3, 1.0, "ledoit_wolf"])
@@ -428,6 +473,64 @@ def test_fewer_rows_than_columns_give_a_valid_model(covariance, rng):
         assert (gda.predict(X) == y).mean() > 0.8
 
 
+def wide_reference(X, y, tol=1e-8):
+    """Log-densities of classes filled from the pooled covariance, by dense eigendecompositions."""
+
+    def decompose(C):
+        std = np.sqrt(np.diag(C))
+        values, vectors = np.linalg.eigh(C / std / std[:, None])
+        kept = values > tol
+        return std, values[kept], vectors[:, kept]
+
+    K, n = y.max() + 1, len(y)
+    means = np.array([X[y == k].mean(axis=0) for k in range(K)])
+    covariances = [np.cov(X[y == k].T, bias=True) for k in range(K)]
+    pooled = sum(np.mean(y == k) * C for k, C in enumerate(covariances))
+    std, values, vectors = decompose(pooled)
+    whiten = vectors / np.sqrt(values) / std[:, None]
+    scores = np.empty((n, K))
+    for k, C in enumerate(covariances):
+        own, turn = np.linalg.eigh(whiten.T @ C @ whiten)
+        back = pooled @ whiten @ turn
+        std, values, vectors = decompose(back * np.where(own > tol, own, 1.0) @ back.T)
+        white = (X - means[k]) / std @ vectors / np.sqrt(values)
+        volume = np.linalg.slogdet((vectors * std[:, None]).T @ (vectors * std[:, None]))[1]
+        log_det = np.log(values).sum() + volume
+        scores[:, k] = np.log(np.mean(y == k)) - 0.5 * (log_det + (white**2).sum(axis=1))
+    return scores
+
+
+@pytest.mark.parametrize(("n", "d"), [(24, 150), (60, 150), (140, 150)])
+def test_wide_data_have_the_densities_of_dense_eigendecompositions(n, d, rng):
+    """Low rank is found by a pivoted Cholesky factor; few, many and nearly all directions."""
+    X, y = classes(rng, n=n, d=d)
+    with pytest.warns(LinAlgWarning):
+        model = GDA().fit(X, y)
+    expected = wide_reference(X, y)
+    found = model.decision_function(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-7 * np.abs(expected).max())
+    with pytest.warns(LinAlgWarning):
+        halves = GDA().partial_fit(X[: n // 2], y[: n // 2], classes=range(3))
+        halves.partial_fit(X[n // 2 :], y[n // 2 :])
+    np.testing.assert_allclose(halves.decision_function(X), found, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied"])
+def test_wide_data_take_no_eigendecomposition_larger_than_the_rows(covariance, rng, monkeypatch):
+    sizes = []
+
+    def recorded(matrix, **options):
+        sizes.append(len(matrix))
+        return scipy.linalg.eigh(matrix, **options)
+
+    monkeypatch.setattr(_gaussian_factors, "eigh", recorded)
+    monkeypatch.setattr(_regularization, "eigh", recorded)
+    X, y = classes(rng, n=40, d=300)
+    with pytest.warns(LinAlgWarning):
+        GDA(covariance).fit(X, y)
+    assert 0 < max(sizes) < 40
+
+
 @pytest.mark.parametrize("covariance", ["full", "diag"])
 def test_class_takes_the_pooled_variance_where_it_has_none(covariance, rng):
     X, y = classes(rng, n=300)
@@ -570,3 +673,18 @@ def test_far_rows_raise_no_floating_point_error():
     model = GDA().fit(X, y)
     with np.errstate(all="raise"):
         np.testing.assert_allclose(model.predict_proba(100 * X).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("priors", [{0: 0.2, 1: 0.3, 2: 0.5}, ["a", "b", "c"], [0.5, 0.5]])
+def test_priors_that_are_no_numbers_of_the_classes_are_refused(priors, rng):
+    X, y = classes(rng)
+    with pytest.raises(ValueError, match="is no array of 3 numbers"):
+        GDA(priors=priors).fit(X, y)
+
+
+def test_weights_that_overflow_are_named(rng):
+    X, y = classes(rng)
+    with pytest.raises(ValueError, match="sum of `sample_weight` is infinite"):
+        GDA().fit(X, y, sample_weight=np.full(len(y), 1e308))
+    with pytest.raises(ValueError, match="squares of X times `sample_weight` overflow"):
+        GDA().fit(1e10 * X, y, sample_weight=np.full(len(y), 1e300))

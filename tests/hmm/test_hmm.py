@@ -295,6 +295,31 @@ def test_objective_rises_in_every_iteration(case, rng):
     assert np.diff(model.history_).min() > -1e-12
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_em_with_smoothed_categories_equals_the_numpy_reference(weighted, rng):
+    X, model, (emission, log_density, _, _) = categorical_case(rng)
+    weights = rng.uniform(0.5, 2, size=len(LENGTHS)) if weighted else None
+    seen = [emission[0]]  # of every iteration, for the prior's part of the objective
+
+    def update(X, posteriors, _):
+        counts = np.array([posteriors[X[:, 0] == c].sum(axis=0) for c in range(5)]).T + 0.7
+        seen.append(counts / counts.sum(axis=1, keepdims=True))
+        return (seen[-1],)
+
+    _, transmat, emission, history = reference.run_em(
+        X, LENGTHS, model.startprob_, model.transmat_, emission, log_density, update, 4, weights
+    )
+    total = LENGTHS.sum() if weights is None else (weights * LENGTHS).sum()
+    prior = [0.7 * np.log(p).sum() / total for p in seen]
+    model.set_params(warm_start=True, max_iter=4, tol=0, alpha=0.7)
+    per_row = None if weights is None else np.repeat(weights, LENGTHS)
+    fit_quietly(model, X, lengths=LENGTHS, sample_weight=per_row)
+    np.testing.assert_allclose(model.history_, np.add(history, prior), rtol=1e-10)
+    np.testing.assert_allclose(model.transmat_, transmat, atol=1e-9)
+    np.testing.assert_allclose(model.emissionprob_, emission[0], rtol=1e-8)
+    assert np.diff(model.history_).min() > 0
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_history_ends_with_the_objective_of_the_parameters(kind, rng):
     X, model, _ = gaussian_case(rng, kind)
@@ -660,3 +685,17 @@ def test_scoring_monitor_of_scikit_learn_works(rng):
     model = GaussianHMM(2, max_iter=3, tol=0, random_state=0).set_callbacks(monitor)
     fit_quietly(model, X)
     assert len(monitor.get_logs().data) > 0
+
+
+def test_samples_go_on_from_the_state_that_the_filter_leads_to(rng):
+    # hmmlearn#171, #232, #379: what comes next.
+    model = GaussianHMM.from_parameters(
+        [1, 0, 0], [[0.5, 0.5, 0], [0, 0.5, 0.5], [0, 0, 1]], [[0.0], [50], [100]], np.ones((3, 1))
+    )
+    seen = np.array([[0.0], [50.0]])
+    after = model.filter(seen)[-1] @ model.transmat_
+    X, states = model.sample(1, n_sequences=4000, startprob=after, random_state=0)
+    np.testing.assert_allclose(np.bincount(states, minlength=3) / 4000, [0, 0.5, 0.5], atol=0.03)
+    assert abs(X.mean() - 75) < 2
+    with pytest.raises(ValueError, match=r"`startprob`.* Allowed: 3 probabilities"):
+        model.sample(1, startprob=[0.5, 0.5])

@@ -3,9 +3,11 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from interrupts import seconds_to_interrupt
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, KFold
 
 from sklearn_extra_ml.hmm import CategoricalHMM, GaussianHMM, PoissonHMM
 
@@ -158,3 +160,43 @@ def test_rare_regimes_survive(seed):
     wide = int(np.argmax(model.covars_[:, 0]))
     np.testing.assert_allclose(model.covars_[[1 - wide, wide], 0], [1, 25], rtol=0.3)
     assert np.mean((model.predict(X) == wide) == (states == 1)) > 0.99
+
+
+@pytest.mark.parametrize("words", [np.array([["a"], ["b"]]), pd.DataFrame({"w": ["a", "b"]})])
+def test_words_are_refused_with_a_way_out(words):
+    # hmmlearn#74, #534: what to do with symbols that are no numbers.
+    with pytest.raises(ValueError, match=r"holds words .* Encode with OrdinalEncoder"):
+        CategoricalHMM().fit(words)
+
+
+def test_rows_that_the_chain_forbids_end_the_fit_and_are_told():
+    # hmmlearn#172, pomegranate#675: EM at probability 0 went on to the end, and "improved" by NaN.
+    model = CategoricalHMM.from_parameters([1, 0], np.eye(2), np.eye(2), warm_start=True)
+    with pytest.warns(ConvergenceWarning, match=r"did not find a model that explains X in 10"):
+        model.fit([[0], [1], [0]])
+    assert not model.converged_
+    assert_no_nan(model)
+
+
+@pytest.mark.parametrize("states", [["a", "a", "b"], [0, np.nan, 1], [0, None, 1]])
+def test_states_that_are_no_numbers_are_refused_by_name(states):
+    with pytest.raises(ValueError, match=r"`states`=.* -1 for unknown. Number the states"):
+        GaussianHMM(2).fit([[0.0], [1.0], [2.0]], states=states)
+
+
+def test_smoothed_categories_keep_a_probability_in_every_fold():
+    # A symbol in one fold alone made every score -inf, and GridSearchCV chose the first.
+    X = np.random.RandomState(0).randint(0, 3, size=(120, 1))
+    X[5] = 7
+    grid = {"n_components": [1, 2], "alpha": [0.0, 0.5]}
+    search = GridSearchCV(
+        CategoricalHMM(n_categories=8, random_state=0, max_iter=30), grid, cv=KFold(3)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of scores that are not finite, and of convergence
+        search.fit(X)
+    scores = search.cv_results_["mean_test_score"]
+    smoothed = np.array([p["alpha"] > 0 for p in search.cv_results_["params"]])
+    assert np.isfinite(scores[smoothed]).all()
+    assert np.isneginf(scores[~smoothed]).all()
+    assert search.best_params_["alpha"] == 0.5

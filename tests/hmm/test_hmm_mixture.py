@@ -300,6 +300,18 @@ def test_rows_and_columns_without_counts(rng):
         MultinomialHMM(2).fit(X - 1)
 
 
+def test_alpha_is_added_to_every_count_and_its_prior_to_the_objective(rng):
+    X = rng.multinomial(6, [0.5, 0.5, 0.0], size=60)
+    model = quietly(MultinomialHMM(2, alpha=0.5, max_iter=4, tol=0, random_state=0), X)
+    assert (model.emissionprob_ > 0).all() and np.isfinite(model.score([[0, 0, 1]]))
+    assert np.diff(model.history_).min() > -1e-12
+    prior = 0.5 * np.log(model.emissionprob_).sum() / len(X)
+    assert model.history_[-1] == pytest.approx(model.score(X) + prior, rel=1e-12)
+    one = quietly(MultinomialHMM(1, alpha=0.5, random_state=0), X)
+    counts = X.sum(axis=0) + 0.5
+    np.testing.assert_allclose(one.emissionprob_[0], counts / counts.sum())
+
+
 def test_drawing_needs_a_number_of_trials():
     model = MultinomialHMM.from_parameters([1], [[1]], [[0.5, 0.5]])
     with pytest.raises(ValueError, match=r"`n_trials`=None leaves open.*Set it"):

@@ -248,3 +248,30 @@ def test_lengths_as_second_argument_are_refused_not_ignored(rng, method):
     model = GaussianHMM(1).fit(X, np.zeros(60))
     with pytest.raises(ValueError, match="`lengths=`"):
         getattr(model, method)(X, [20, 40])
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_list_of_frames_is_taken_by_the_names_of_its_columns(X, frame):
+    parts = [frame({"a": p[:, 0], "b": p[:, 1]}) for p in np.split(X, np.cumsum(LENGTHS)[:-1])]
+    model, expected = fitted(parts), fitted(X, lengths=LENGTHS)
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(model.transmat_, expected.transmat_)
+    np.testing.assert_array_equal(model.predict(parts), expected.predict(X, lengths=LENGTHS))
+    parts[2] = parts[2][["b", "a"]]
+    for call in (fitted, model.predict):
+        with pytest.raises(ValueError, match=r"columns \['a', 'b'\] and \['b', 'a'\]"):
+            call(parts)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        [[0, 0, 1, 1], [1, 1, 0], [0, 1]],
+        [np.array([0, 0, 1, 1]), np.array([1, 1, 0]), np.array([0, 1])],
+        np.array([[0, 0, 1, 1], [1, 1, 0], [0, 1]], dtype=object),
+    ],
+)
+def test_one_dimensional_sequences_of_several_lengths_are_refused_with_a_way_out(X):
+    # hmmlearn#381, #249, #265: "setting an array element with a sequence".
+    with pytest.raises(ValueError, match=r"lengths \[4, 3, 2\]. Allowed: one 2-D array .*reshape"):
+        CategoricalHMM(2).fit(X)

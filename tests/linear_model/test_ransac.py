@@ -497,3 +497,65 @@ def test_sparse_rows_of_whole_numbers_are_taken(rng, kind):
     found = RANSACRegressor(random_state=0).fit(sparse.csr_array(X), y)
     np.testing.assert_array_equal(found.inlier_mask_, dense.inlier_mask_)
     np.testing.assert_allclose(found.estimator_.coef_, [1, 2, 3])
+
+
+def test_slopes_that_overflow_are_refused_not_returned(rng):
+    """Columns of 1e-310 need slopes of 1e310: scikit-learn's LinearRegression predicts NaN."""
+    X = rng.normal(size=(100, 2))
+    y = X @ [1, 2] + 0.1 * rng.normal(size=100)
+    with pytest.raises(ValueError, match=r"Slopes overflow: the largest entry of X is .*e-310"):
+        RANSACRegressor(random_state=0).fit(X * 1e-310, y)
+
+
+@pytest.mark.parametrize(
+    ("scale", "loss", "dtype"),
+    [
+        (1e-310, "absolute_error", np.float64),
+        (1e-250, "absolute_error", np.float64),
+        (1e-200, "squared_error", np.float64),
+        (1e200, "squared_error", np.float64),
+        (1e300, "absolute_error", np.float64),
+        (1e-20, "squared_error", np.float32),
+    ],
+)
+def test_targets_whose_squares_are_no_numbers_are_refused(scale, loss, dtype, rng):
+    """All rows would fit alike, outliers too, or none."""
+    X = rng.normal(size=(100, 2)).astype(dtype)
+    y = ((X @ [1, 2] + 0.1 * rng.normal(size=100)) * scale).astype(dtype)
+    ransac = RANSACRegressor(loss=loss, random_state=0)
+    with pytest.raises(ValueError, match=r"`y` has a spread of .* Multiply `y` by a constant, for"):
+        ransac.fit(X, y)
+    assert not hasattr(ransac, "estimator_")
+
+
+def test_tiny_targets_are_fitted_with_a_threshold_in_their_units(rng):
+    X = rng.normal(size=(100, 2))
+    y = X @ [1, 2] + 0.1 * rng.normal(size=100)
+    y[:20] += 50
+    small = RANSACRegressor(residual_threshold=0.5e-305, random_state=0).fit(X * 1e-305, y * 1e-305)
+    np.testing.assert_array_equal(np.flatnonzero(~small.inlier_mask_), np.arange(20))
+    np.testing.assert_allclose(small.estimator_.coef_, [1, 2], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda y, y_pred: np.abs(y - y_pred).mean(), lambda y, y_pred: np.abs(y - y_pred)]
+)
+def test_losses_that_are_not_one_a_row_are_refused(loss, rng):
+    X, y, _, _ = make(rng)
+    with pytest.raises(
+        ValueError, match=r"`loss` returned an array of shape .* Allowed: one number"
+    ):
+        RANSACRegressor(loss=loss, residual_threshold=1.0).fit(X, np.column_stack([y, y]))
+
+
+def test_weights_whose_sum_is_infinite_are_refused(rng):
+    X, y, _, _ = make(rng)
+    with pytest.raises(ValueError, match=r"sum of `sample_weight` is infinite.*Divide them"):
+        RANSACRegressor().fit(X, y, sample_weight=np.full(len(y), 1e308))
+
+
+@pytest.mark.parametrize("n", [50, 2000])
+def test_no_jobs_are_refused(n, rng):
+    X, y, _, _ = make(rng, n=n)
+    with pytest.raises(ValueError, match=r"`n_jobs`=0 is no number of threads"):
+        RANSACRegressor(n_jobs=0).fit(X, y)

@@ -547,3 +547,40 @@ def test_weights_that_leave_no_class_are_refused():
 def test_feature_names_out_number_the_classes():
     model = GaussianNB().fit(*load_iris(return_X_y=True))
     assert model.get_feature_names_out().tolist() == [f"gaussiannb{c}" for c in range(3)]
+
+
+@EACH
+def test_missing_cells_are_refused_with_the_way_to_leave_them_out(NB):
+    X, y, _, _ = problem(0)
+    bad = X.astype(float)
+    bad[3, 1] = np.nan
+    with pytest.raises(ValueError, match=r"contains NaN.*missing='ignore'"):
+        NB().fit(bad, y)
+    with pytest.raises(ValueError, match=r"contains NaN.*missing='ignore'"):
+        NB().fit(X, y).predict(bad)
+
+
+@pytest.mark.parametrize(
+    "words", [np.array([["a"], ["b"]]), np.array([["a"], ["b"]], dtype=object)]
+)
+def test_words_as_categories_are_refused_with_a_way_out(words):
+    with pytest.raises(ValueError, match=r"holds words .* OrdinalEncoder, or use MixedNB"):
+        CategoricalNB().fit(words, [0, 1])
+
+
+@EACH
+@pytest.mark.parametrize("priors", [{0: 0.5, 1: 0.5}, ["a", "b"], [1.0]])
+def test_priors_that_are_no_numbers_of_the_classes_are_refused(NB, priors):
+    X, y, _, _ = problem(0)
+    name = "priors" if NB is GaussianNB else "class_prior"
+    with pytest.raises(
+        ValueError, match=r"Number of priors must match .* in the order of `classes_`"
+    ):
+        NB(**{name: priors}).fit(X, y)
+
+
+@EACH
+def test_weights_whose_sum_is_infinite_are_refused(NB):
+    X, y, _, _ = problem(0)
+    with pytest.raises(ValueError, match=r"sum of `sample_weight` is infinite.*Divide them"):
+        NB().fit(X, y, sample_weight=np.full(len(y), 1e308))

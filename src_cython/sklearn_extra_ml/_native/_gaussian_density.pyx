@@ -48,7 +48,7 @@ cdef double *whiten(double *centered, double *spare, int m, int d, int r, const 
     return spare
 
 
-cdef int full_task(const floating *X, intp_t n, intp_t d, intp_t K, const double *means,
+cdef int full_task(const floating *X, intp_t n, intp_t d, intp_t r, intp_t K, const double *means,
                    const double *matrices, bint triangular, const double *scale,
                    const double *shift, double *out) noexcept nogil:
     cdef double *lanes = <double*> malloc(3 * d * BLOCK * sizeof(double))
@@ -63,14 +63,14 @@ cdef int full_task(const floating *X, intp_t n, intp_t d, intp_t K, const double
         load(X + first * d, d, m, up, lanes)
         for k in range(K):
             sem_gs_lane_center(lanes, BLOCK, d, NULL, up, means + k * d, lanes + d * BLOCK)
-            white = whiten(lanes + d * BLOCK, lanes + 2 * d * BLOCK, <int> up, <int> d, <int> d,
-                           matrices + k * d * d, triangular)
-            sem_gs_lane_norms(white, BLOCK, d, up, m, scale[k], shift[k], out + first * K + k, K)
+            white = whiten(lanes + d * BLOCK, lanes + 2 * d * BLOCK, <int> up, <int> d, <int> r,
+                           matrices + k * r * d, triangular)
+            sem_gs_lane_norms(white, BLOCK, r, up, m, scale[k], shift[k], out + first * K + k, K)
     free(lanes)
     return 0
 
 
-cdef int tied_task(const floating *X, intp_t n, intp_t d, intp_t K, const double *center,
+cdef int tied_task(const floating *X, intp_t n, intp_t d, intp_t r, intp_t K, const double *center,
                    const double *matrix, bint triangular, const double *means,
                    const double *scale, const double *shift, double *out) noexcept nogil:
     cdef double *lanes = <double*> malloc(3 * d * BLOCK * sizeof(double))
@@ -84,10 +84,10 @@ cdef int tied_task(const floating *X, intp_t n, intp_t d, intp_t K, const double
         up = (m + 15) // 16 * 16
         load(X + first * d, d, m, up, lanes)
         sem_gs_lane_center(lanes, BLOCK, d, NULL, up, center, lanes + d * BLOCK)
-        white = whiten(lanes + d * BLOCK, lanes + 2 * d * BLOCK, <int> up, <int> d, <int> d,
+        white = whiten(lanes + d * BLOCK, lanes + 2 * d * BLOCK, <int> up, <int> d, <int> r,
                        matrix, triangular)
         for k in range(K):
-            sem_gs_lane_distances(white, BLOCK, d, up, m, means + k * d, NULL, scale[k], shift[k],
+            sem_gs_lane_distances(white, BLOCK, r, up, m, means + k * r, NULL, scale[k], shift[k],
                                   out + first * K + k, K)
     free(lanes)
     return 0
@@ -151,17 +151,18 @@ def distances_full(const floating[:, ::1] X, const double[:, ::1] means,
                    const double[::1] shift, double[:, ::1] out, int n_threads):
     """out[i, k] = shift[k] + scale[k] |(X[i] - means[k]) W_k|^2.
 
-    `matrices`[k] holds W_k by columns, so it is W_k' in row order; `triangular`: each W_k is upper
-    triangular.
+    `matrices`[k] (r, d), r at most d, holds W_k by columns, so it is W_k' in row order;
+    `triangular`: each W_k is upper triangular, r = d.
     """
     cdef intp_t n = X.shape[0], d = X.shape[1], K = means.shape[0], step = GROUP * BLOCK
-    cdef intp_t n_tasks = (n + step - 1) // step, slice_tasks = tasks_per_slice(2 * d * d * K)
+    cdef intp_t r = matrices.shape[1]
+    cdef intp_t n_tasks = (n + step - 1) // step, slice_tasks = tasks_per_slice(2 * d * r * K)
     cdef intp_t t, first, last
     cdef int failed = 0
     for first in range(0, n_tasks, slice_tasks):
         last = min(n_tasks, first + slice_tasks)
         for t in prange(first, last, num_threads=n_threads, schedule="dynamic", nogil=True):
-            failed += full_task(&X[t * step, 0], min(step, n - t * step), d, K, &means[0, 0],
+            failed += full_task(&X[t * step, 0], min(step, n - t * step), d, r, K, &means[0, 0],
                                 &matrices[0, 0, 0], triangular, &scale[0], &shift[0],
                                 &out[t * step, 0])
         check(failed)
@@ -170,15 +171,16 @@ def distances_full(const floating[:, ::1] X, const double[:, ::1] means,
 def distances_tied(const floating[:, ::1] X, const double[::1] center, const double[:, ::1] matrix,
                    bint triangular, const double[:, ::1] means, const double[::1] scale,
                    const double[::1] shift, double[:, ::1] out, int n_threads):
-    """out[i, k] = shift[k] + scale[k] |(X[i] - center) W - means[k]|^2; `matrix` is W'."""
+    """out[i, k] = shift[k] + scale[k] |(X[i] - center) W - means[k]|^2; `matrix` (r, d) is W'."""
     cdef intp_t n = X.shape[0], d = X.shape[1], K = means.shape[0], step = GROUP * BLOCK
-    cdef intp_t n_tasks = (n + step - 1) // step, slice_tasks = tasks_per_slice(2 * d * (d + K))
+    cdef intp_t r = matrix.shape[0]
+    cdef intp_t n_tasks = (n + step - 1) // step, slice_tasks = tasks_per_slice(2 * r * (d + K))
     cdef intp_t t, first, last
     cdef int failed = 0
     for first in range(0, n_tasks, slice_tasks):
         last = min(n_tasks, first + slice_tasks)
         for t in prange(first, last, num_threads=n_threads, schedule="dynamic", nogil=True):
-            failed += tied_task(&X[t * step, 0], min(step, n - t * step), d, K, &center[0],
+            failed += tied_task(&X[t * step, 0], min(step, n - t * step), d, r, K, &center[0],
                                 &matrix[0, 0], triangular, &means[0, 0], &scale[0], &shift[0],
                                 &out[t * step, 0])
         check(failed)

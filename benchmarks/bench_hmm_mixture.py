@@ -1,0 +1,258 @@
+"""Hidden Markov models of mixtures (GMMHMM) and counts of categories (MultinomialHMM) against hmmlearn.
+
+The task is 20 iterations of EM from the same parameters and the most likely path of every sequence; one
+case is ten whole fits by each library's own start, of series whose states' parts lie in turns, to
+convergence by each library's default tolerance, of at most 100 iterations; `failed` counts the fits that
+end in NaN, the other figures are means over the rest.
+
+Quality is the mean log-likelihood of a row (nats) of the parameters found, computed for everybody by
+hmmlearn; `path` is the share of rows whose state agrees with the state that drew them, up to the names
+of the states. hmmlearn's priors are flat by default.
+"""
+
+import warnings
+
+import numpy as np
+from bench_hmm import N_ITER, judged, paths, sticky
+from runner import Case
+
+N_SERIES = 10
+
+
+def mixture(n_sequences, length, n_states, n_mix, n_features, kind, *, seed=0, spread=2.0):
+    """Sequences drawn from a random model, and a start not far from it."""
+    rng = np.random.default_rng(seed)
+    transmat = sticky(n_states, rng)
+    means = spread * rng.normal(size=(n_states, n_mix, n_features))
+    weights = rng.dirichlet(np.full(n_mix, 5.0), size=n_states)
+    states = paths(transmat, n_sequences, length, rng)
+    parts = (rng.uniform(size=(len(states), 1)) > np.cumsum(weights, axis=1)[states]).sum(axis=1)
+    X = means[states, parts.clip(0, n_mix - 1)] + rng.normal(size=(len(states), n_features))
+    covars = np.full((n_states, n_mix, n_features), 1.5)
+    return {
+        "X": X,
+        "states": states,
+        "lengths": np.full(n_sequences, length),
+        "kind": kind,
+        "start": np.full(n_states, 1 / n_states),
+        "transmat": 0.5 * np.eye(n_states) + 0.5 / n_states,
+        "weights": np.full((n_states, n_mix), 1 / n_mix),
+        "means": means + 0.5 * rng.normal(size=means.shape),
+        "covars": covars if kind == "diag" else covars[..., None] * np.eye(n_features),
+    }
+
+
+NAMES = ("startprob_", "transmat_", "weights_", "means_", "covars_")
+
+
+def begin(model, data):
+    for name, key in zip(NAMES, ("start", "transmat", "weights", "means", "covars"), strict=True):
+        setattr(model, name, data[key].copy())
+    return model
+
+
+def results(model, data, **lengths):
+    path = model.predict(data["X"], **lengths)
+    return [*(getattr(model, name) for name in NAMES), path]
+
+
+def ours(data):
+    from sklearn_extra_ml.hmm import GMMHMM
+
+    n_states, n_mix = data["weights"].shape
+    model = GMMHMM(n_states, n_mix, data["kind"], reg_covar=0, max_iter=N_ITER, tol=0)
+    begin(model.set_params(warm_start=True), data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(data["X"], lengths=data["lengths"])
+    return results(model, data, lengths=data["lengths"])
+
+
+def hmmlearn(implementation):
+    def run(data):
+        import logging
+
+        from hmmlearn.hmm import GMMHMM
+
+        logging.disable(logging.CRITICAL)
+        model = GMMHMM(
+            *data["weights"].shape,
+            covariance_type=data["kind"],
+            n_iter=N_ITER,
+            tol=-np.inf,
+            init_params="",
+            implementation=implementation,
+        )
+        begin(model, data).fit(data["X"], data["lengths"])
+        return results(model, data, lengths=data["lengths"])
+
+    return run
+
+
+def quality(data, result):
+    from hmmlearn.hmm import GMMHMM
+
+    *parameters, path = result
+    model = GMMHMM(*data["weights"].shape, covariance_type=data["kind"], implementation="scaling")
+    for name, value in zip(NAMES, parameters, strict=True):
+        setattr(model, name, value)
+    return judged(model, data, path)
+
+
+def several_series():
+    return [mixture(1, 3000, 4, 3, 3, "diag", seed=i, spread=2.5) for i in range(N_SERIES)]
+
+
+def ours_from_data(several):
+    from sklearn_extra_ml.hmm import GMMHMM
+
+    found = []
+    for data in several:
+        model = GMMHMM(*data["weights"].shape, max_iter=100, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found.append(results(model.fit(data["X"]), data))
+    return found
+
+
+def hmmlearn_from_data(implementation):
+    def run(several):
+        import logging
+
+        from hmmlearn.hmm import GMMHMM
+
+        logging.disable(logging.CRITICAL)
+        found = []
+        for data in several:
+            model = GMMHMM(
+                *data["weights"].shape, n_iter=100, random_state=0, implementation=implementation
+            )
+            try:
+                found.append(results(model.fit(data["X"]), data))
+            except ValueError:  # probabilities that are NaN
+                found.append(None)
+        return found
+
+    return run
+
+
+def mean_quality(several, found):
+    pairs = zip(several, found, strict=True)
+    figures = [quality(data, result) for data, result in pairs if result is not None]
+    good = [f for f in figures if np.isfinite(f["log_likelihood"])]
+    means = {name: np.mean([f[name] for f in good]) for name in good[0]}
+    return means | {"failed": len(several) - len(good)}
+
+
+def counts(n_sequences, length, n_states, n_categories, n_trials):
+    rng = np.random.default_rng(0)
+    transmat = sticky(n_states, rng)
+    states = paths(transmat, n_sequences, length, rng)
+    emission = rng.dirichlet(np.full(n_categories, 2.0), size=n_states)
+    return {
+        "X": rng.multinomial(n_trials, emission[states]),
+        "states": states,
+        "lengths": np.full(n_sequences, length),
+        "start": np.full(n_states, 1 / n_states),
+        "transmat": 0.5 * np.eye(n_states) + 0.5 / n_states,
+        "emission": 0.5 * emission + 0.5 / n_categories,
+    }
+
+
+def ours_counts(data):
+    from sklearn_extra_ml.hmm import MultinomialHMM
+
+    model = MultinomialHMM(len(data["start"]), warm_start=True, max_iter=N_ITER, tol=0)
+    model.startprob_, model.transmat_ = data["start"], data["transmat"]
+    model.emissionprob_ = data["emission"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(data["X"], lengths=data["lengths"])
+    path = model.predict(data["X"], lengths=data["lengths"])
+    return model.startprob_, model.transmat_, model.emissionprob_, path
+
+
+def their_counts_model(data, start, transmat, emission, **params):
+    from hmmlearn.hmm import MultinomialHMM
+
+    model = MultinomialHMM(len(start), n_trials=int(data["X"][0].sum()), **params)
+    model.startprob_, model.transmat_ = start.copy(), transmat.copy()
+    model.emissionprob_, model.n_features = emission.copy(), emission.shape[1]
+    return model
+
+
+def hmmlearn_counts(implementation):
+    def run(data):
+        import logging
+
+        logging.disable(logging.CRITICAL)
+        model = their_counts_model(
+            data,
+            data["start"],
+            data["transmat"],
+            data["emission"],
+            n_iter=N_ITER,
+            tol=-np.inf,
+            init_params="",
+            implementation=implementation,
+        )
+        model.fit(data["X"], data["lengths"])
+        path = model.predict(data["X"], data["lengths"])
+        return model.startprob_, model.transmat_, model.emissionprob_, path
+
+    return run
+
+
+def counts_quality(data, result):
+    *parameters, path = result
+    return judged(their_counts_model(data, *parameters, implementation="scaling"), data, path)
+
+
+BOTH = {
+    "sklearn-extra-ml": ours,
+    "hmmlearn log": hmmlearn("log"),
+    "hmmlearn scaling": hmmlearn("scaling"),
+}
+
+CASES = [
+    Case(
+        "mixtures: 100 x 1000 rows, d=4, 5 states of 3, diag: 20 iterations and Viterbi",
+        lambda: mixture(100, 1000, 5, 3, 4, "diag"),
+        BOTH,
+        quality,
+        repeats=3,
+        peer_repeats=1,
+    ),
+    Case(
+        "mixtures: 20 x 1000 rows, d=8, 5 states of 3, full: 20 iterations and Viterbi",
+        lambda: mixture(20, 1000, 5, 3, 8, "full", spread=1.0),
+        BOTH,
+        quality,
+        repeats=3,
+        peer_repeats=1,
+    ),
+    Case(
+        "mixtures: ten series of 3,000 rows, d=3, 4 states of 3, diag: whole fits",
+        several_series,
+        {
+            "sklearn-extra-ml": ours_from_data,
+            "hmmlearn log": hmmlearn_from_data("log"),
+            "hmmlearn scaling": hmmlearn_from_data("scaling"),
+        },
+        mean_quality,
+        repeats=3,
+        peer_repeats=1,
+    ),
+    Case(
+        "multinomial: 100 x 1000 rows of 20 trials, 8 states, 10 categories: 20 iterations and Viterbi",
+        lambda: counts(100, 1000, 8, 10, 20),
+        {
+            "sklearn-extra-ml": ours_counts,
+            "hmmlearn log": hmmlearn_counts("log"),
+            "hmmlearn scaling": hmmlearn_counts("scaling"),
+        },
+        counts_quality,
+        repeats=3,
+        peer_repeats=1,
+    ),
+]
