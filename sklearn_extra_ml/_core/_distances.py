@@ -8,8 +8,6 @@ scikit-learn's: `DistanceMetric` where it knows the name, `pairwise_distances` o
 No function here holds more than one block of distances.
 """
 
-import warnings
-
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
@@ -19,7 +17,7 @@ from sklearn.neighbors import BallTree, KDTree
 from .._native import _brute_force
 from ._magnitudes import check_spread, value_range
 from ._threads import threads_for_rows
-from ._validation import bad_value, pairwise_metrics
+from ._validation import bad_value, pairwise_metrics, warn
 
 ALIASES = {
     "l2": "euclidean",
@@ -226,12 +224,22 @@ def _warn_of_degrees(X):
         return
     latitude, longitude = np.abs(X).max(axis=0).astype(np.float64)
     if latitude > 2.0 or longitude > 7.0:  # pi / 2 and 2 pi, generously
-        warnings.warn(
+        warn(
             'metric="haversine" takes latitude and longitude in radians, in this order, but X holds '
             f"latitudes up to {latitude:.4g} and longitudes up to {longitude:.4g}. Convert degrees "
             "by `np.radians`, and put the latitude first.",
-            UserWarning,
-            stacklevel=3,
+        )
+
+
+def warn_of_similarities(D):
+    """Warn of a dense square matrix of distances whose diagonal holds the largest of each row."""
+    if sparse.issparse(D):
+        return
+    own = np.diagonal(D)
+    if own.min(initial=0.0 if len(own) < 2 else np.inf) > 0 and np.all(own >= D.max(axis=1)):
+        warn(
+            "On the diagonal of the precomputed distances are the largest entries of their rows, as of "
+            "similarities. Pass distances, such as 1 - similarity."
         )
 
 

@@ -20,7 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._core._density_validity import RowsMeasure, density_validity
-from .._core._distances import Metric
+from .._core._distances import Metric, warn_of_similarities
 from .._core._magnitudes import check_spread, value_range
 from .._core._threads import effective_n_threads
 from .._core._validation import (
@@ -421,6 +421,7 @@ class DBSCAN(
         self._check_magnitudes(X)
         if self.metric == "precomputed":
             _neighborhoods.check_distances(X)
+            warn_of_similarities(X)
             way = (
                 _neighborhoods.cluster_by_graph
                 if sparse.issparse(X)
