@@ -236,7 +236,7 @@ def warn_of_similarities(D):
     if sparse.issparse(D):
         return
     own = np.diagonal(D)
-    if own.min(initial=0.0 if len(own) < 2 else np.inf) > 0 and np.all(own >= D.max(axis=1)):
+    if len(own) > 1 and own.min() > 0 and np.all(own >= D.max(axis=1)):
         warn(
             "On the diagonal of the precomputed distances are the largest entries of their rows, as of "
             "similarities. Pass distances, such as 1 - similarity."
