@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from .._core._gaussian import COVARIANCES, affine_map
 from .._core._labels import find_labels, number_labels
+from .._core._merge import check_mergeable
 from .._core._threads import single_threaded_blas, threads_for_rows
 from .._core._validation import (
     Interval,
@@ -46,8 +47,8 @@ PREDICT_ROWS = 32768  # rows whose scores are held at a time by predict
 def _knows_its_regularization(estimator):
     if "auto" in (estimator.reg_lambda, estimator.reg_gamma):
         raise AttributeError(
-            "partial_fit needs numbers: `reg_lambda` and `reg_gamma` 'auto' are chosen by leaving "
-            "out rows, all of which must be there."
+            "partial_fit and merge need numbers: `reg_lambda` and `reg_gamma` 'auto' are chosen by "
+            "leaving out rows, all of which must be there."
         )
     return True
 
@@ -351,6 +352,41 @@ class GaussianDiscriminantAnalysis(
             self._statistics, self._moments = added, moments
         else:
             self._merge(added, moments)
+        self.reg_lambda_, self.reg_gamma_ = float(self.reg_lambda), float(self.reg_gamma)
+        with single_threaded_blas():
+            self._update()
+        return self
+
+    @available_if(_knows_its_regularization)
+    def merge(self, other):
+        """Add what another model has learnt from other rows.
+
+        For rows that lie in several files, processes or places: fit a model to each part by
+        `partial_fit` with the same `classes`, and merge the models, in any order. The result is that of
+        one `fit` to all rows, up to rounding.
+
+        Parameters
+        ----------
+        other : GaussianDiscriminantAnalysis
+            Fitted to the same columns and classes, with the same `covariance` and `shrinkage`. It is
+            left as it is.
+
+        Returns
+        -------
+        self : GaussianDiscriminantAnalysis
+            The updated estimator. Priors and regularization are its own.
+
+        Raises
+        ------
+        TypeError
+            If `other` is of another class.
+        ValueError
+            If it was fitted to other columns or classes, or keeps other statistics. The model is then
+            left as it was.
+        """
+        self._check_combination()
+        check_mergeable(self, other, ("_kept_kind",))
+        self._merge(other._statistics, other._moments)
         self.reg_lambda_, self.reg_gamma_ = float(self.reg_lambda), float(self.reg_gamma)
         with single_threaded_blas():
             self._update()

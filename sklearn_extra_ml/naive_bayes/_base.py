@@ -13,6 +13,7 @@ from sklearn.base import (
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._core._merge import check_mergeable
 from .._core._threads import threads_for_rows
 from .._core._validation import StrOptions, check_sample_weight, fit_context
 from .._native._naive_bayes_fit import wrong_values
@@ -40,6 +41,8 @@ class BaseNaiveBayes(
     # What subclasses share of `_parameter_constraints`.
     _shared_constraints: dict = {"missing": [StrOptions({"error", "ignore"})]}
     _class_weight_constraint: list = [dict, StrOptions({"balanced"}), None]
+
+    _counted_by: tuple = ("missing",)  # what must be equal where models are merged
 
     _allow_negative = True  # whether `fit` takes negative numbers
 
@@ -152,16 +155,54 @@ class BaseNaiveBayes(
         count = class_mass(codes, weight, len(classes))
         if not first:
             count += self._class_mass
+        n_threads = threads_for_rows(len(codes))
+        return self._set(
+            classes,
+            count,
+            lambda: self._learn(statistics, prepared(X), codes, weight, n_threads, len(classes)),
+        )
+
+    def _set(self, classes, count, learn):
+        """Read what `learn` returns; nothing changes if that, or the weighing of classes, fails."""
         name = self._class_weight_name
         factor = class_weights(getattr(self, name), classes, count, name)
-        n_threads = threads_for_rows(len(codes))
-        statistics = self._learn(statistics, prepared(X), codes, weight, n_threads, len(classes))
+        statistics = learn()
         self.classes_ = classes
         self.class_count_ = count * factor
         self._class_mass = count
         self._read(statistics, factor)
         self._statistics = statistics
         return self
+
+    def merge(self, other):
+        """Add what another model has learnt from other rows.
+
+        For rows that lie in several files, processes or places: fit a model to each part by
+        `partial_fit` with the same `classes`, and merge the models, in any order. The result is what
+        one `fit` on all rows gives: counts exactly, means and variances up to rounding.
+
+        Parameters
+        ----------
+        other : estimator of the same class
+            Fitted to the same columns and classes, with the same parameters as far as they decide
+            what is counted. It is left as it is.
+
+        Returns
+        -------
+        self : object
+            The updated estimator. Smoothing, priors and class weights are its own.
+
+        Raises
+        ------
+        TypeError
+            If `other` is of another class.
+        ValueError
+            If it was fitted to other columns or classes, or counts otherwise. The model is then left
+            as it was.
+        """
+        check_mergeable(self, other, self._counted_by)
+        count = self._class_mass + other._class_mass
+        return self._set(self.classes_, count, lambda: self._statistics.merged(other._statistics))
 
     # Predictions.
 

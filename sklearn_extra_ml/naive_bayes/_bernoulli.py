@@ -103,6 +103,8 @@ class BernoulliNB(BaseCounts):
 
     _allow_negative = True
 
+    _counted_by = ("missing", "binarize")
+
     def __init__(
         self,
         *,

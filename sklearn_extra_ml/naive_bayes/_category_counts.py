@@ -40,6 +40,12 @@ class CategoryCounts(NamedTuple):
             wider.lines[new : new + size] = self.lines[old : old + size]
         return wider
 
+    def merged(self, other):
+        """The counts of the rows of both, as a new record."""
+        both = self.grown(other.sizes)
+        both.lines[...] += other.grown(both.sizes).lines
+        return both
+
     def by_column(self):
         """List of (n_classes, n_categories) arrays, copies."""
         return [np.ascontiguousarray(part.T) for part in np.split(self.lines, self.offsets[1:-1])]

@@ -144,6 +144,8 @@ class MixedNB(BaseNaiveBayes):
         "unseen": [StrOptions({"smooth", "ignore", "error"})],
     }
 
+    _counted_by = ("missing", "binarize", "kinds_")
+
     def __init__(
         self,
         kinds="auto",

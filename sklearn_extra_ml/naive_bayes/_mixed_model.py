@@ -15,7 +15,7 @@ from ._chunks import chunks_of
 from ._discrete import safe_log
 from ._forms import CategoryTable, GaussianForm, LinearForm
 from ._gaussian_nb import read_moments
-from ._mixed_columns import encode, learn_categories, number_block
+from ._mixed_columns import encode, in_order, learn_categories, number_block
 from ._statistics import Moments, Sums, add_moments, add_sums, copied
 
 __all__ = ["Groups", "MixedForm", "MixedStatistics", "learn", "read"]
@@ -55,6 +55,15 @@ class MixedStatistics(NamedTuple):
             CategoryCounts.zeros(np.zeros(len(groups.categorical)), n_classes),
             [[] for _ in groups.categorical],
         )
+
+    def merged(self, other):
+        """The statistics of the rows of both, as a new record."""
+        pairs = zip(self.categories, other.categories, strict=True)
+        categories = [in_order(set(own) | set(others)) for own, others in pairs]
+        counts = _renumbered(self, categories)
+        counts.lines[...] += _renumbered(other, categories).lines
+        moments, sums = self.moments.merged(other.moments), self.sums.merged(other.sums)
+        return MixedStatistics(moments, sums, counts, categories)
 
 
 class Reader:
@@ -125,15 +134,21 @@ def _learn_categories(statistics, reader, codes, weight, n_threads):
             raise _missing_error(reader.X, j)
         categories.append(found)
         cells.append(numbers)
+    counts = _renumbered(statistics, categories)
+    if counts.lines.size:
+        add_codes(counts, np.stack(cells, axis=1), codes, weight, n_threads)
+    return counts, categories
+
+
+def _renumbered(statistics, categories):
+    """Return the counts in the order of `categories`, which hold those of `statistics`; a copy."""
     old = statistics.counts
     counts = CategoryCounts.zeros([len(c) for c in categories], old.lines.shape[1])
     for at, (before, now) in enumerate(zip(statistics.categories, categories, strict=True)):
         number = {value: code for code, value in enumerate(now)}
         to = counts.offsets[at] + np.array([number[value] for value in before], dtype=np.intp)
         counts.lines[to] = old.lines[old.offsets[at] : old.offsets[at + 1]]
-    if counts.lines.size:
-        add_codes(counts, np.stack(cells, axis=1), codes, weight, n_threads)
-    return counts, categories
+    return counts
 
 
 def _missing_error(X, j):

@@ -40,6 +40,14 @@ class Moments(NamedTuple):
         shape = n_classes, n_features
         return cls(np.zeros(shape), np.full(shape, np.nan), np.zeros(shape), np.zeros(shape))
 
+    def merged(self, other):
+        """The moments of the rows of both, as a new record."""
+        origin = np.where(np.isnan(self.origin), other.origin, self.origin)
+        both = copied(self)._replace(origin=origin)
+        mean = np.where(other.mass > 0, other.mean + (other.origin - origin), 0.0)
+        merge_moments(both, other.mass, mean, other.m2)
+        return both
+
     def center(self):
         """The means in the units of X; 0 where nothing was seen."""
         return np.where(self.mass > 0, np.nan_to_num(self.origin, nan=0.0) + self.mean, 0.0)
@@ -58,6 +66,10 @@ class Sums(NamedTuple):
     @classmethod
     def zeros(cls, n_classes, n_features):
         return cls(np.zeros((n_classes, 1)), np.zeros((n_classes, n_features)))
+
+    def merged(self, other):
+        """The sums of the rows of both, as a new record."""
+        return Sums(self.mass + other.mass, self.total + other.total)
 
     def by_cell(self):
         """The same record, with a mass for each cell."""

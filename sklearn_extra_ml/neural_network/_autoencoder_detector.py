@@ -20,9 +20,9 @@ class AutoEncoderDetector(OutlierMixin, BaseAutoEncoder):
     A network that is trained for long restores the very rows it has learnt from, outliers among them,
     better than any new row. So two networks are trained, each on one half of the rows, and a row's score
     is the larger of its two errors: every training row is judged by a network that has not seen it,
-    outliers in the training data stand out, and `offset_` holds for new rows too. Both together train
-    as long as one network on all rows would, on half of each batch; they are ``first`` and ``second`` of
-    ``net_.module_``.
+    outliers in the training data stand out, and `offset_` holds for new rows too. Each takes half
+    of every batch, so both together do the arithmetic of one network on all rows; they are ``first`` and
+    ``second`` of ``net_.module_``.
 
     Good for many correlated features. Rows far away in a direction that the code keeps are restored
     well and stay unseen: for few features `IsolationForest` or a density is better.
