@@ -33,22 +33,37 @@ def classes(n_samples, n_features, n_classes, dtype=np.float64):
     return make
 
 
+def wide(n_samples=60, n_features=1000, n_classes=3):
+    """Fewer rows than columns, in units of their own; and rows to predict."""
+    import_contenders()
+    rng = np.random.default_rng(0)
+    means = 0.15 * rng.normal(size=(n_classes, n_features))
+    units = rng.gamma(2.0, size=n_features)
+
+    def draw(n):
+        y = np.arange(n) % n_classes
+        return (means[y] + rng.normal(size=(n, n_features))) * units, y
+
+    (X, y), (X_test, y_test) = draw(n_samples), draw(2000)
+    return {"X": X, "y": y, "X_test": X_test, "y_test": y_test}
+
+
 def _ours(**parameters):
     from sklearn_extra_ml.discriminant_analysis import GaussianDiscriminantAnalysis
 
     return GaussianDiscriminantAnalysis(**parameters)
 
 
-def _linear(solver):
+def _linear(solver, shrinkage=None):
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    return LinearDiscriminantAnalysis(solver=solver)
+    return LinearDiscriminantAnalysis(solver=solver, shrinkage=shrinkage)
 
 
-def _quadratic(solver):
+def _quadratic(solver, shrinkage=None):
     from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
-    return QuadraticDiscriminantAnalysis(solver=solver)
+    return QuadraticDiscriminantAnalysis(solver=solver, shrinkage=shrinkage)
 
 
 def fitted(make):
@@ -73,6 +88,27 @@ def accuracy_of_model(data, model):
     """Accuracy on 20 000 of the training rows."""
     X, y = data["X"][:20_000], data["y"][:20_000]
     return {"accuracy": np.mean(model.predict(X) == y)}
+
+
+WIDE_LINEAR = {
+    OURS: fitted(lambda: _ours(covariance="tied")),
+    "scikit-learn LDA (svd)": fitted(lambda: _linear("svd")),
+}
+WIDE_SHRUNK_LINEAR = {
+    OURS: fitted(lambda: _ours(covariance="tied", shrinkage="ledoit_wolf")),
+} | {
+    f"scikit-learn LDA ({solver})": fitted(lambda solver=solver: _linear(solver, "auto"))
+    for solver in ("lsqr", "eigen")
+}
+WIDE_QUADRATIC = {
+    OURS: fitted(lambda: _ours(shrinkage="ledoit_wolf")),
+    f"{OURS}, no shrinkage": fitted(lambda: _ours()),
+    "scikit-learn QDA (eigen)": fitted(lambda: _quadratic("eigen", "auto")),
+}
+
+
+def accuracy_of_test_rows(data, model):
+    return {"accuracy": np.mean(model.predict(data["X_test"]) == data["y_test"])}
 
 
 def accuracy_of_labels(data, labels):
@@ -114,5 +150,30 @@ CASES = [
         LINEAR,
         accuracy_of_model,
         repeats=31,
+    ),
+    Case(
+        "60 x 1000, 3 classes: linear, fit",
+        wide,
+        WIDE_LINEAR,
+        accuracy_of_test_rows,
+        note="Accuracy on 2000 new rows. LDA (svd) never forms the covariance, which is here an "
+        "attribute.",
+        repeats=11,
+    ),
+    Case(
+        "60 x 1000, 3 classes: linear with automatic shrinkage, fit",
+        wide,
+        WIDE_SHRUNK_LINEAR,
+        accuracy_of_test_rows,
+        note="Accuracy on 2000 new rows.",
+        repeats=7,
+    ),
+    Case(
+        "60 x 1000, 3 classes: quadratic with automatic shrinkage, fit",
+        wide,
+        WIDE_QUADRATIC,
+        accuracy_of_test_rows,
+        note="Accuracy on 2000 new rows. QDA without shrinkage refuses such data.",
+        repeats=5,
     ),
 ]

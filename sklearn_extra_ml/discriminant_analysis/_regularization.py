@@ -97,6 +97,8 @@ def clear_constant_columns(covariances, means, dense):
         covariances[covariances <= noise] = 0.0
         return
     constant = np.diagonal(covariances, axis1=-2, axis2=-1) <= noise
+    if not constant.any():
+        return
     covariances[constant[..., :, None] | constant[..., None, :]] = 0.0
 
 
