@@ -165,3 +165,31 @@ def test_spread_is_told_in_numbers():
         check_spread(-1e300, 1e300)
     with pytest.raises(ValueError, match=r"from 0 to 1e-200: .*vanish"):
         check_spread(0.0, 1e-200)
+
+
+def test_new_rows_of_tsne_out_of_reach_are_refused(blobs):
+    model = TSNE(perplexity=10, max_iter=50, random_state=0).fit(blobs[0])
+    assert np.isfinite(model.transform(blobs[0][:2] + 1e100)).all()
+    with pytest.raises(ValueError, match=REFUSED):
+        model.transform(blobs[0][:2] + 1e200)
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "brute"])
+@pytest.mark.parametrize("far", [1e100, 1e160, 1e300])
+def test_new_rows_of_hdbscan_out_of_reach_are_noise(blobs, algorithm, far):
+    model = HDBSCAN(algorithm=algorithm).fit(blobs[0])
+    new = blobs[0][:2] + far
+    assert model.predict(new).tolist() == [-1, -1]
+    assert model.outlier_scores(new) == pytest.approx(1.0)
+    assert model.transform(new).max() < 1e-50
+    assert model.membership(new).max() < 1e-50
+
+
+def test_new_rows_at_infinite_distance_of_a_callable_are_noise():
+    def same_side(a, b):
+        return np.abs(a - b).sum() if (a[0] < 50) == (b[0] < 50) else np.inf
+
+    X, _ = make_blobs(60, 2, centers=[[0, 0], [9, 9]], cluster_std=0.5, random_state=0)
+    model = HDBSCAN(metric=same_side).fit(X)
+    assert model.labels_.max() == 1
+    assert model.predict([[0.0, 0.0], [100.0, 0.0]])[1] == -1

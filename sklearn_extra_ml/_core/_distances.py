@@ -8,8 +8,6 @@ scikit-learn's: `DistanceMetric` where it knows the name, `pairwise_distances` o
 No function here holds more than one block of distances.
 """
 
-import warnings
-
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
@@ -19,7 +17,7 @@ from sklearn.neighbors import BallTree, KDTree
 from .._native import _brute_force
 from ._magnitudes import check_spread, value_range
 from ._threads import threads_for_rows
-from ._validation import bad_value, pairwise_metrics
+from ._validation import bad_value, pairwise_metrics, warn
 
 ALIASES = {
     "l2": "euclidean",
@@ -203,8 +201,11 @@ class Metric:
         return Target(self, rows).distances_from(queries)
 
 
-def check_magnitudes(metric, params, X):
-    """Raise `ValueError` where the metric's powers of differences between rows are no doubles."""
+def check_magnitudes(metric, params, X, *others):
+    """Raise `ValueError` where the metric's powers of differences between rows are no doubles.
+
+    Rows of `others` are measured against those of `X`.
+    """
     if callable(metric) or not X.shape[0]:
         return
     name, power = ALIASES.get(metric, metric), 2.0
@@ -213,7 +214,8 @@ def check_magnitudes(metric, params, X):
     elif name not in _SQUARES:
         return
     if power > 1 and np.isfinite(power):
-        check_spread(*value_range(X), power=power, n_terms=X.shape[1])
+        low, high = zip(*map(value_range, (X, *others)), strict=True)
+        check_spread(min(low), max(high), power=power, n_terms=X.shape[1])
 
 
 def _warn_of_degrees(X):
@@ -222,12 +224,22 @@ def _warn_of_degrees(X):
         return
     latitude, longitude = np.abs(X).max(axis=0).astype(np.float64)
     if latitude > 2.0 or longitude > 7.0:  # pi / 2 and 2 pi, generously
-        warnings.warn(
+        warn(
             'metric="haversine" takes latitude and longitude in radians, in this order, but X holds '
             f"latitudes up to {latitude:.4g} and longitudes up to {longitude:.4g}. Convert degrees "
             "by `np.radians`, and put the latitude first.",
-            UserWarning,
-            stacklevel=3,
+        )
+
+
+def warn_of_similarities(D):
+    """Warn of a dense square matrix of distances whose diagonal holds the largest of each row."""
+    if sparse.issparse(D):
+        return
+    own = np.diagonal(D)
+    if len(own) > 1 and own.min() > 0 and np.all(own >= D.max(axis=1)):
+        warn(
+            "On the diagonal of the precomputed distances are the largest entries of their rows, as of "
+            "similarities. Pass distances, such as 1 - similarity."
         )
 
 

@@ -4,6 +4,9 @@ An upstream release that moves a private name changes this file and no other
 (`tests/test_architecture.py` holds the rest of the package to that).
 """
 
+import sys
+import warnings
+
 import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics.pairwise import _VALID_METRICS as pairwise_metrics
@@ -42,6 +45,7 @@ __all__ = [
     "raise_for_params",
     "safe_indexing",
     "validate_params",
+    "warn",
 ]
 
 is_array_like = _is_arraylike_not_scalar
@@ -98,3 +102,15 @@ def check_sample_weight(sample_weight, X, *, allow_negative=False, keep_dtype=Fa
 def has_callbacks(estimator):
     """Whether `estimator` was given scikit-learn callbacks, itself or by a meta-estimator."""
     return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def warn(message, category=UserWarning):
+    """Warn of the caller's line: the first one that is neither ours nor scikit-learn's."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _is_inner(frame):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_inner(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0] in ("sklearn", "sklearn_extra_ml")

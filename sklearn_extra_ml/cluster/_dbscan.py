@@ -20,7 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._core._density_validity import RowsMeasure, density_validity
-from .._core._distances import Metric
+from .._core._distances import Metric, warn_of_similarities
 from .._core._magnitudes import check_spread, value_range
 from .._core._threads import effective_n_threads
 from .._core._validation import (
@@ -291,7 +291,10 @@ class DBSCAN(
         -----
         Cost: a k-d tree of the core samples is built for each call.
         """
-        X, core_labels = self._check_query(X)
+        return self._label_rows(*self._check_query(X))
+
+    def _label_rows(self, X, core_labels):
+        """Return what `predict` gives validated rows."""
         if self.metric == "precomputed":
             return _neighborhoods.label_by_distances(
                 X, self.eps, self.core_sample_indices_, core_labels
@@ -379,14 +382,14 @@ class DBSCAN(
             In [-1, 1], always finite: 0 for a single cluster, -1 for none. See
             :func:`~sklearn_extra_ml.metrics.dbcv_score`; it costs O(n_samples^2) distances.
         """
-        X, _ = self._check_query(X)
+        X, core_labels = self._check_query(X)
         params = dict(self.metric_params or {})
         if self.metric == "minkowski" and self.p is not None:
             params["p"] = self.p
         if self._inverse_covariance is not None:
             params["VI"] = self._inverse_covariance
         measure = RowsMeasure(Metric(self.metric, params, X, self.n_jobs), X)
-        return density_validity(measure, self.predict(X), X.shape[1], X.shape[0])
+        return density_validity(measure, self._label_rows(X, core_labels), X.shape[1], X.shape[0])
 
     @staticmethod
     def _has_points(X, search):
@@ -418,6 +421,7 @@ class DBSCAN(
         self._check_magnitudes(X)
         if self.metric == "precomputed":
             _neighborhoods.check_distances(X)
+            warn_of_similarities(X)
             way = (
                 _neighborhoods.cluster_by_graph
                 if sparse.issparse(X)

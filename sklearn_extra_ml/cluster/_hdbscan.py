@@ -1,7 +1,6 @@
 """HDBSCAN: density-based clustering over all density levels at once."""
 
 import inspect
-import warnings
 from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
 
@@ -31,6 +30,7 @@ from .._core._validation import (
     StrOptions,
     fit_context,
     has_callbacks,
+    warn,
 )
 from ._attachment import ReachabilitySearch
 from ._condensed_tree import condense, link
@@ -525,12 +525,10 @@ class HDBSCAN(
             missing_weight = self._max_distance()
         tree, n_components = complete_tree(self.minimum_spanning_tree_, n_samples, missing_weight)
         if self.metric == "precomputed" and n_components > 1 and np.isinf(missing_weight):
-            warnings.warn(
+            warn(
                 f"The distances connect the rows into {n_components} components only; these join "
                 "at infinite distance. Give more distances, lower `min_samples`, or set "
                 "`metric_params`={'max_distance': ...} for a sparse graph.",
-                UserWarning,
-                stacklevel=2,
             )
         return tree
 

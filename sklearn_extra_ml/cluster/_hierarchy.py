@@ -370,7 +370,7 @@ class HierarchyMixin:
         """Cluster and level of rows in the condensed tree."""
         tree, fitted = self.condensed_tree_, places.fitted
         cluster, level = tree.row_cluster[fitted], tree.row_level[fitted]
-        new = np.isfinite(places.level)
+        new = ~np.isnan(places.level)  # infinite: out of reach of every row
         level[new] = places.level[new]
         cluster[new] = attach(tree, fitted[new], level[new])
         return cluster, level

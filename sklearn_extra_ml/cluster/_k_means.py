@@ -1,6 +1,5 @@
 """K-means clustering: the estimator."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -27,6 +26,7 @@ from .._core._validation import (
     fit_context,
     has_callbacks,
     is_array_like,
+    warn,
 )
 from .._native._k_means_update import same_clustering
 from ._k_means_plusplus import check_n_clusters, n_threads_for
@@ -246,11 +246,10 @@ class KMeans(
 
         n_found = np.count_nonzero(np.bincount(best.labels, minlength=self.n_clusters))
         if n_found < self.n_clusters:
-            warnings.warn(
+            warn(
                 f"Number of distinct clusters ({n_found}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         self._store(rows.offset, best)
         if context is not None:
@@ -392,19 +391,17 @@ class KMeans(
         if n_init == "auto":
             n_init = 10 if not given and (callable(self.init) or self.init == "random") else 1
         if given and n_init != 1:
-            warnings.warn(
+            warn(
                 "Explicit initial center position passed: performing only one init in "
                 f"{type(self).__name__} instead of n_init={n_init}.",
                 RuntimeWarning,
-                stacklevel=3,
             )
             n_init = 1
         algorithm = self.algorithm
         if algorithm == "elkan" and self.n_clusters == 1:
-            warnings.warn(
+            warn(
                 "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
                 RuntimeWarning,
-                stacklevel=3,
             )
             algorithm = "lloyd"
         return n_init, algorithm

@@ -72,7 +72,8 @@ class _Boxes:
             if self.metric.tree_name == "chebyshev":
                 np.maximum(total, gap, out=total)
             else:
-                total += gap**power
+                with np.errstate(over="ignore"):  # infinite: out of reach
+                    total += gap**power
         if self.metric.tree_name not in ("chebyshev", "manhattan"):
             total **= 1.0 / power
         total = self.metric.from_tree(total) / self.alpha * (1.0 - self.slack)

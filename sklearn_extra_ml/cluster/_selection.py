@@ -5,7 +5,6 @@ Sources: Campello, Moulavi, Sander (2013) for the excess of mass; Malzer and Bau
 validity, whose densities are read off the spanning tree here.
 """
 
-import warnings
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._core._threads import threads_for_rows
+from .._core._validation import warn
 from .._native import _condense, _flat_clusters
 from ._condensed_tree import SMALLEST_LEVEL, row_ranks
 
@@ -125,11 +125,10 @@ def _select_number(tree, rule, selected):
     wanted, allowed = rule.n_clusters, allowed.view(np.uint8)
     n = _condense.most_stable(tree.parent, tree.stability, allowed, wanted, selected)
     if n < wanted:
-        warnings.warn(
+        warn(
             f"The hierarchy holds {n} clusters side by side, fewer than `n_clusters`={wanted}; these "
             "are taken. Lower `min_cluster_size` or `min_samples` for more.",
             ConvergenceWarning,
-            stacklevel=2,
         )
         _condense.most_stable(tree.parent, tree.stability, allowed, n, selected)
 

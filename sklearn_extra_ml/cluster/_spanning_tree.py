@@ -24,6 +24,7 @@ from .._core._all_pairs import (
     matrix_spanning_tree,
     weighted_matrix_core_distances,
 )
+from .._core._distances import warn_of_similarities
 from .._core._networkx import import_networkx
 from .._core._spatial import _SHORTEST_LISTS as SHORTEST_LISTS
 from .._core._spatial import SpatialIndex, distances_within, minimum_spanning_tree
@@ -125,6 +126,7 @@ class DistanceMatrix:
     def __init__(self, D):
         self.D = D
         self.exactly_symmetric = check_distance_matrix(D)
+        warn_of_similarities(D)
 
     def core_distances(self, min_samples, weights=None, needed=None):
         if weights is not None:

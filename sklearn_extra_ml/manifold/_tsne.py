@@ -1,6 +1,5 @@
 """t-SNE: a map of rows in which neighbours stay neighbours; it also places new rows."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.neighbors import VALID_METRICS_SPARSE
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._core._distances import check_magnitudes
+from .._core._distances import check_magnitudes, warn_of_similarities
 from .._core._threads import threads_for_rows
 from .._core._validation import (
     Interval,
@@ -20,6 +19,7 @@ from .._core._validation import (
     fit_context,
     has_callbacks,
     pairwise_metrics,
+    warn,
 )
 from ._affinities import graph_of_matrix, perplexity_weights, symmetric_graph
 from ._initialization import initial_positions
@@ -445,7 +445,8 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
             reset=reset,
         )
         if not self._given:
-            check_magnitudes(self.metric, self.metric_params, X)
+            fitted = () if reset else (self._fit_X,)
+            check_magnitudes(self.metric, self.metric_params, X, *fitted)
             return X
         kind = "distances" if self.affinity != "precomputed" else "similarities"
         if reset and isinstance(self.init, str) and self.init == "pca":
@@ -464,6 +465,8 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
         values = X.data if sparse.issparse(X) else X
         if values.size and values.min() < 0:
             raise ValueError(f"X holds negative {kind}. Allowed: 0 or more. Check the matrix.")
+        if reset and kind == "distances":
+            warn_of_similarities(X)
         return X
 
     def _rate(self, n, exaggeration):
@@ -512,11 +515,9 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
             return graph_of_matrix(X)
         if self.affinity == "perplexity" and self.perplexity >= n:
             self.perplexity_ = max((n - 1) / 3.0, 1.0)
-            warnings.warn(
+            warn(
                 f"`perplexity`={self.perplexity} is not below n_samples={n}. Using "
                 f"{self.perplexity_:g}. Lower `perplexity` or pass more rows.",
-                UserWarning,
-                stacklevel=4,
             )
         if self.method == "exact" and self.n_neighbors is None and self.affinity != "uniform":
             if sparse.issparse(X) and self.metric == "precomputed":
