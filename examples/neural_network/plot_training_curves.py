@@ -15,7 +15,7 @@ them. What counts is how likely it finds the other 269.
 # switches a tenth of the units off in each step, `alpha` pulls weights towards zero.
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -78,12 +78,13 @@ class PowerCut(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         power["epochs"] += 1
+        if power["on"] and power["epochs"] == 100:
+            sleep(1.0)  # this training is over in a second, before anything would be stored
         if power["on"] and any(checkpoints.iterdir()):
             power["on"] = False
             raise OSError("power cut")
 
 
-settings["max_iter"] = 300
 with tempfile.TemporaryDirectory() as folder:
     checkpoints = Path(folder)
     model = VAE(**settings, callbacks=[PowerCut()], checkpoint_dir=checkpoints)
