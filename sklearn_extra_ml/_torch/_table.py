@@ -25,6 +25,7 @@ import numpy as np
 from .._core._categories import in_order, is_missing, missing_as_none
 from .._core._validation import bad_value
 from ._normal_scores import NormalScores, piles_up
+from ._steps import find_steps
 from ._storage import storable
 
 _MAX_DECIMALS = 6
@@ -76,6 +77,9 @@ class TableEncoder:
 
     decimals : ndarray of int
         For each numeric column the fewest decimals that write all its values; -1: more than 6.
+
+    steps : list of Steps or None
+        For each numeric column of more decimals: what it can hold, None for a continuum.
 
     scores : list of NormalScores or None
         For each numeric column.
@@ -134,6 +138,10 @@ class TableEncoder:
         self.lowest, self.highest = np.nanmin(filled, axis=0), np.nanmax(filled, axis=0)
         present = [column[~np.isnan(column)] for column in filled.T]
         self.decimals = np.array([_decimals(column) for column in present], dtype=np.intp)
+        self.steps = [
+            find_steps(column) if decimals < 0 else None
+            for column, decimals in zip(present, self.decimals, strict=True)
+        ]
         middle = self.lowest / 2 + self.highest / 2
         mean = middle + np.nanmean(filled - middle, axis=0)
         std = np.nanstd(filled - middle, axis=0)
@@ -147,11 +155,14 @@ class TableEncoder:
         elif self.scaling is False:
             self.center, self.scale = np.zeros_like(mean), np.ones_like(std)
         self.scores = [
-            NormalScores(1 / self.scale[j], rounded=bool(self.decimals[j] >= 0)).fit(column)
+            NormalScores(1 / self.scale[j], rounded=self._rounds(j)).fit(column)
             if varies[j] and self._wants_scores(column)
             else None
             for j, column in enumerate(present)
         ]
+
+    def _rounds(self, j):
+        return bool(self.decimals[j] >= 0) or self.steps[j] is not None
 
     def _wants_scores(self, column):
         return self.scaling == "quantile" or (self.scaling == "auto" and piles_up(column))
@@ -278,7 +289,7 @@ class TableEncoder:
         clip : bool
             Keep numbers within the range that was fitted.
         rounded : bool
-            Round numbers to the decimals that their column had.
+            Round numbers to the decimals that their column had, or to what else it can hold.
         missing : bool
             Whether entries may be missing, where indicators say so.
         given : dict, default=None
@@ -298,8 +309,11 @@ class TableEncoder:
                 values[:, column] = self.scores[column].decode(Z[:, j])
         if clip:
             np.clip(values, self.lowest, self.highest, out=values)
-        for column in np.flatnonzero(self.decimals >= 0) if rounded else ():
-            values[:, column] = np.round(values[:, column], self.decimals[column])
+        for column in filter(self._rounds, range(len(self.numeric))) if rounded else ():
+            if self.steps[column] is None:
+                values[:, column] = np.round(values[:, column], self.decimals[column])
+            else:
+                values[:, column] = self.steps[column].round(values[:, column])
         if missing:
             gaps = Z[:, n : n + len(self.gappy)] * self.gap_scale + self.gap_mean > 0.5
             rows, which = np.nonzero(gaps)

@@ -280,10 +280,10 @@ def _neighbors_for_coverage(n_real, n_generated):
 def coverage_score(X_real, X_generated, *, n_neighbors=None, n_jobs=None):
     """Share of the real rows that have a generated row among their neighbours.
 
-    A real row is covered when a generated one is nearer to it than its `n_neighbors`-th nearest real
-    row. Low coverage means that modes are missing, that the spread is too small or too large, or that
-    rows repeat each other. Not noticed are copies of training rows that come once each (see
-    :func:`distance_to_closest_record`), nor a few rows where no real one is.
+    A real row is covered when a generated one is as near to it as its `n_neighbors`-th nearest real
+    row, or nearer. Low coverage means that modes are missing, that the spread is too small or too
+    large, or that rows repeat each other. Not noticed are copies of training rows that come once each
+    (see :func:`distance_to_closest_record`), nor a few rows where no real one is.
 
     Parameters
     ----------
@@ -341,7 +341,8 @@ def coverage_score(X_real, X_generated, *, n_neighbors=None, n_jobs=None):
     n_threads = threads_for_rows(len(real), n_jobs)
     radius = SpatialIndex(real, n_threads=n_threads).knn(k + 1).distances[:, k]
     nearest = SpatialIndex(generated, n_threads=n_threads).knn(1, real).distances[:, 0]
-    return float(np.mean(nearest < radius))
+    # The article has "<", with which rows that many others equal could never be covered.
+    return float(np.mean(nearest <= radius))
 
 
 class ClosestRecords(NamedTuple):

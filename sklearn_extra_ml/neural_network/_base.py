@@ -222,9 +222,9 @@ class BaseDeep(CallbackSupportMixin, BaseEstimator):
 
     def _cloned_callbacks(self):
         return [
-            (item[0], clone(item[1], safe=False))
+            (item[0], _copy_of_callback(item[1]))
             if isinstance(item, tuple)
-            else (item if isinstance(item, type) else clone(item, safe=False))
+            else (item if isinstance(item, type) else _copy_of_callback(item))
             for item in self.callbacks or []
         ]
 
@@ -462,6 +462,17 @@ def _storable_params(estimator):
         params["random_state"] = None
     params["device"] = str(params["device"])
     return {name: value for name, value in params.items() if name not in _NOT_STORED}
+
+
+def _copy_of_callback(callback):
+    """Return a copy for one net: a clone, or where its state is no parameter of its class, all of it.
+
+    skorch takes every attribute for a parameter whose name neither begins nor ends with "_".
+    """
+    try:
+        return clone(callback, safe=False)
+    except TypeError:
+        return copy.deepcopy(callback)
 
 
 def _print_epoch(net):

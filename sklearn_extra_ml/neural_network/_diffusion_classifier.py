@@ -115,8 +115,9 @@ class DiffusionClassifier(ClassifierMixin, BaseDiffusion):
         Keep the numbers of samples within the range of the training rows.
 
     round_samples : bool, default=True
-        Round the numbers of samples to the decimals that the training rows have in their column: whole
-        numbers stay whole. Columns with more than 6 decimals are left as they are drawn.
+        Round the numbers of samples to what the training rows hold in their column: up to 6 decimals
+        (whole numbers stay whole), equal steps (whole numbers that were scaled), or a few values (a
+        switch that was standardised). Other columns are left as they are drawn.
 
     solver : {"adamw", "adam", "sgd"}, default="adamw"
         Optimiser; "sgd" has Nesterov momentum 0.9.

@@ -295,15 +295,17 @@ def test_objective_rises_in_every_iteration(case, rng):
     assert np.diff(model.history_).min() > -1e-12
 
 
+@pytest.mark.parametrize("case", [categorical_case, multinomial_case])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_em_with_smoothed_categories_equals_the_numpy_reference(weighted, rng):
-    X, model, (emission, log_density, _, _) = categorical_case(rng)
+def test_em_with_smoothed_categories_equals_the_numpy_reference(case, weighted, rng):
+    X, model, (emission, log_density, _, _) = case(rng)
+    counts = np.eye(5)[X[:, 0]] if case is categorical_case else X
     weights = rng.uniform(0.5, 2, size=len(LENGTHS)) if weighted else None
     seen = [emission[0]]  # of every iteration, for the prior's part of the objective
 
     def update(X, posteriors, _):
-        counts = np.array([posteriors[X[:, 0] == c].sum(axis=0) for c in range(5)]).T + 0.7
-        seen.append(counts / counts.sum(axis=1, keepdims=True))
+        smoothed = posteriors.T @ counts + 0.7
+        seen.append(smoothed / smoothed.sum(axis=1, keepdims=True))
         return (seen[-1],)
 
     _, transmat, emission, history = reference.run_em(

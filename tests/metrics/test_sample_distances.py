@@ -103,6 +103,14 @@ def test_default_neighbors_cover_95_percent_of_the_same_distribution(rng):
     assert coverage_score(rng.normal(size=(200, 2)), one_mode) < 0.6
 
 
+def test_coverage_of_rows_that_many_equal_counts_equal_rows(rng):
+    # a radius of 0: no generated row is nearer than that, an equal one is as near
+    real, fake = (rng.integers(3, size=(400, 2)).astype(float) for _ in range(2))
+    assert coverage_score(real, fake) == 1.0
+    without = fake[fake[:, 0] > 0]
+    assert coverage_score(real, without) == np.mean(real[:, 0] > 0)
+
+
 def test_closest_records_tell_copies_from_new_rows(rng):
     train, holdout, new = (rng.normal(size=(200, 3)) for _ in range(3))
     records = distance_to_closest_record(train, new, X_holdout=holdout)

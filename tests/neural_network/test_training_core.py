@@ -183,6 +183,21 @@ def test_lean_update_gives_the_bits_of_the_optimisers_own_step(solver, blob, mon
     assert lean.loss_curve_ == own.loss_curve_
 
 
+def test_callback_with_state_of_its_own_is_copied_and_left_alone(blob):
+    class Count(skorch.callbacks.Callback):
+        def __init__(self):
+            self.seen = 0  # for skorch a parameter, which __init__ does not take
+
+        def on_epoch_end(self, net, **kwargs):
+            self.seen += 1
+            net.history.record("seen", self.seen)
+
+    given = Count()
+    model = small(max_iter=3, callbacks=[given]).fit(blob)
+    assert [row["seen"] for row in model.net_.history] == [1, 2, 3]
+    assert given.seen == 0
+
+
 def test_averaged_weights_follow_the_formula(blob):
     """An average of decay 0 is the weights; a real one is the recursion, replayed by hand."""
     model = small(ema_decay=0.0).fit(blob)
