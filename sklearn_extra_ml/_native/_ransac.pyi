@@ -85,6 +85,7 @@ def tighten_models(
     n_steps: int,
     lowest: float,
     drops: NDArray[np.float64],
+    exact: float,
     n_threads: int,
     models: NDArray[np.float64],
     entropies: NDArray[np.float64],
@@ -113,5 +114,6 @@ def noise_mixture(
     twice: bool,
     dof: float,
     lowest: float,
+    exact: float = -1,
 ) -> tuple[float, float, float]: ...
 def inlier_cut(scale: float, mass: float, density: float) -> float: ...

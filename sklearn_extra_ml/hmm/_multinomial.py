@@ -1,5 +1,6 @@
 """A hidden Markov model whose states emit counts of categories."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -230,6 +231,14 @@ class MultinomialHMM(BaseHMM):
             raise ValueError(
                 f"Negative values in data passed to {type(self).__name__}: the smallest count is "
                 f"{X.min():g}. Allowed: 0 and more. Check the column."
+            )
+        if reset and X.shape[1] == 1:
+            warnings.warn(
+                f"{type(self).__name__} takes counts of categories, a column for each, and X has one "
+                "column: all states emit the same. For codes of categories use CategoricalHMM, for "
+                "counts PoissonHMM.",
+                UserWarning,
+                stacklevel=3,
             )
         return Counts.of(X, known_totals=True)
 

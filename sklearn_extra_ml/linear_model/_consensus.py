@@ -140,6 +140,16 @@ def weighted_median(values, weights=None):
     return float(values[order[at]])
 
 
+def exact_mass(relative, dof):
+    """Most weight that a model of `dof` coefficients can fit exactly: that of the heaviest rows.
+
+    `relative` weights are 1 on average; None: all 1. What is fitted exactly says nothing about noise.
+    """
+    if relative is None or len(relative) <= dof:
+        return float(dof if relative is None else relative.sum())
+    return float(np.partition(relative, len(relative) - dof)[len(relative) - dof :].sum())
+
+
 def search(engine, rule, start=None, on_trial=None):
     """Run trials until a stopping rule holds, and return the `Progress`.
 
@@ -251,7 +261,7 @@ def _settled(engine, model, threshold, mass):
     """
     settled = engine.settle(model, threshold)
     mass_settled = engine.mass(engine.inliers(settled, threshold))
-    if mass_settled >= max(mass / 2, min(mass, engine.dof + 1)):
+    if mass_settled >= max(mass / 2, min(mass, engine.unit * (engine.exact + 1))):
         return settled, mass_settled
     return model, mass
 

@@ -16,7 +16,15 @@ from sklearn.base import clone
 
 from .._core._validation import check_method_params
 from .._native._ransac import draw_samples, loss_entropy
-from ._consensus import INVALID_DATA, INVALID_MODEL, VALID, Candidate, gains, weighted_median
+from ._consensus import (
+    INVALID_DATA,
+    INVALID_MODEL,
+    VALID,
+    Candidate,
+    exact_mass,
+    gains,
+    weighted_median,
+)
 from ._noise_scale import SCALE_ROWS, lowest_scale, noise_threshold
 
 _FIRST_SLICE = 1024
@@ -47,6 +55,11 @@ class GenericEngine:
         self.n = len(self.index)
         self.dof = min_samples
         self.total_mass = float(self.n if self.weights is None else self.weights.sum())
+        # The noise is estimated with weights that are 1 on average: their unit says nothing about it.
+        self.unit, self.relative = self.total_mass / self.n, None
+        if self.weights is not None:
+            self.relative = self.weights / self.unit
+        self.exact = exact_mass(self.relative, self.dof)
         self._cumulative = _NOTHING
         self._pilots = {}
         self._spare = []  # clones that workers hand on
@@ -263,8 +276,7 @@ class GenericEngine:
         """Models that need no threshold: the first trials, with the entropy of their losses."""
         self.lowest = lowest_scale(self.y, self.weights, 1e-5)
         count = int(min(_N_PILOT_TRIALS, self.rule.max_trials))
-        w = _NOTHING[:0] if self.weights is None else self.weights
-        drop = self.min_samples * (self.total_mass / self.n)
+        w = _NOTHING[:0] if self.relative is None else self.relative
         samples = np.empty((count, self.min_samples), dtype=np.intp)
         draw_samples(self.seed, 0, self._cumulative, self.n, samples)
 
@@ -278,7 +290,15 @@ class GenericEngine:
         outcome = self._map(one, range(count))
         self._pilots = dict(enumerate(outcome))
         models = [t[1:] for t in outcome if t[0] == VALID]
-        entropies = [loss_entropy(self._root(m[1]), w, self.lowest, drop)[0] for m in models]
+        drops = [  # what a model was drawn through it fits exactly
+            float(self.min_samples if self.relative is None else self.relative[sample].sum())
+            for sample, t in zip(samples, outcome, strict=True)
+            if t[0] == VALID
+        ]
+        entropies = [
+            loss_entropy(self._root(m[1]), w, self.lowest, drop)[0]
+            for m, drop in zip(models, drops, strict=True)
+        ]
         return models, np.asarray(entropies)
 
     def _root(self, losses):
@@ -289,12 +309,13 @@ class GenericEngine:
         """Threshold and noise scale from the losses of a good model."""
         rough = start is None
         if rough:
-            w = _NOTHING[:0] if self.weights is None else self.weights
-            start = loss_entropy(self._root(model[1]), w, self.lowest, float(self.dof))[1] / 1.5
+            w = _NOTHING[:0] if self.relative is None else self.relative
+            start = loss_entropy(self._root(model[1]), w, self.lowest, self.exact)[1] / 1.5
         losses = model[1][:SCALE_ROWS]
         dof = self.dof * len(losses) / self.n
+        exact = dof if self.relative is None else self.exact
         return noise_threshold(
-            losses, self.weights, start, dof, self.lowest, self.power, rough=rough
+            losses, self.relative, start, dof, exact, self.lowest, self.power, rough=rough
         )
 
     def settle(self, model, threshold):

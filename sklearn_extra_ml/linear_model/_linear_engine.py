@@ -31,6 +31,7 @@ from ._consensus import (
     INVALID_DATA,
     VALID,
     Candidate,
+    exact_mass,
     gain_curve,
     gain_kind,
     weighted_median,
@@ -121,6 +122,12 @@ class LinearEngine:
         self._pack()
         self.n = len(self.index)
         self.total_mass = float(self.n if self.weights is None else self.weights.sum())
+        # The noise is estimated with weights that are 1 on average: their unit says nothing about it.
+        self.unit, self.relative, self.w_relative = 1.0, None, self.w
+        if self.weights is not None:
+            self.unit = self.total_mass / self.n
+            self.relative, self.w_relative = self.weights / self.unit, self.w / self.unit
+        self.exact = exact_mass(self.relative, self.dof)
         self._cumulative = _NOTHING
         self._first = None
         self._narrow = None  # the rows in single precision, made when first asked for
@@ -389,13 +396,13 @@ class LinearEngine:
         entropies = np.empty(len(models) if by_entropy else 0)
         kernel.tighten_models(
             self.blocks,
-            self.w,
+            self.w_relative,
             self.n,
             self.n_head,
             self.t,
             self.squared,
             self.intercept,
-            self.alpha,
+            self.alpha / self.unit,
             masks,
             np.asarray(thresholds, dtype=np.float64),
             0.7**self.power,
@@ -403,6 +410,7 @@ class LinearEngine:
             n_steps,
             getattr(self, "lowest", 1.0),
             drops if by_entropy else np.zeros(len(models)),
+            self._exact_of(self.n_head * _BLOCK),
             self.n_threads,
             models,
             entropies,
@@ -470,10 +478,10 @@ class LinearEngine:
         in_head = samples < n_screen * _BLOCK
         drops = (
             in_head.sum(axis=1)
-            if self.weights is None
-            else (self.weights[samples] * in_head).sum(1)
+            if self.relative is None
+            else (self.relative[samples] * in_head).sum(1)
         )
-        drops = np.minimum(drops.astype(np.float64), self.total_mass)
+        drops = np.minimum(drops.astype(np.float64), self.n)
         entropies = np.empty(len(drawn))
         self._measure(drawn, drops, n_screen, self.n_threads, entropies=entropies)
         top = np.argsort(entropies, kind="stable")[:_N_PILOT_MODELS]
@@ -490,7 +498,7 @@ class LinearEngine:
         """Write the entropies of models' losses in the first blocks, or the cores of these."""
         kernel.model_entropies(
             self.blocks,
-            self.w,
+            self.w_relative,
             self.n,
             n_blocks,
             self.t,
@@ -508,13 +516,19 @@ class LinearEngine:
         rough = start is None
         if rough:
             core = np.empty(1)
-            self._measure(model[None], np.array([float(self.dof)]), self.n_head, 1, cores=core)
+            drop = np.array([self._exact_of(self.n_head * _BLOCK)])
+            self._measure(model[None], drop, self.n_head, 1, cores=core)
             start = core[0] / 1.5
         losses = self.losses(model, SCALE_ROWS)
         dof = self.dof * len(losses) / self.n
+        exact = dof if self.relative is None else self._exact_of(len(losses))
         return noise_threshold(
-            losses, self.weights, start, dof, self.lowest, self.power, rough=rough
+            losses, self.relative, start, dof, exact, self.lowest, self.power, rough=rough
         )
+
+    def _exact_of(self, n_rows):
+        """Most relative weight among the first rows that a model can fit exactly."""
+        return exact_mass(None if self.relative is None else self.relative[:n_rows], self.dof)
 
     def settle(self, model, threshold):
         """Least squares on the rows within the threshold until they stay the same."""

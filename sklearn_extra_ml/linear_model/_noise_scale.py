@@ -51,7 +51,7 @@ def first_threshold(residual_threshold, engine, y):
     threshold of their own; where "auto" or "mad" finds no scale, the spread of y stands in.
     """
     # Too few rows beyond those that any model fits exactly say nothing about the noise.
-    estimable = engine.total_mass - engine.dof >= 4
+    estimable = engine.n - engine.exact >= 4
     estimates = estimable and residual_threshold in ("auto", "mad")
     _refuse_extreme_targets(y[engine.index[:SCALE_ROWS]], engine.dtype, engine.power, estimates)
     if residual_threshold == "auto" and estimable:
@@ -94,16 +94,17 @@ def lowest_scale(y, weights, relative):
     return float(2.0 ** np.floor(np.log2(max(size, np.finfo(np.float64).smallest_subnormal))))
 
 
-def noise_threshold(losses, weights, start, dof, lowest, power, *, rough=False):
+def noise_threshold(losses, weights, start, dof, exact, lowest, power, *, rough=False):
     """Threshold for the losses of a good model, and the scale of the noise it comes from.
 
     `start` is a first guess of the scale, a `rough` one or one that a similar model gave; `dof` the
-    number of coefficients fitted to these rows. `losses`, of the first rows, and the threshold
+    number of coefficients fitted to these rows, `exact` the weight of rows that they can fit exactly;
+    `weights` are relative to their mean. `losses`, of the first rows, and the threshold
     returned are in units of the loss, the scale in units of y.
     """
     part = np.asarray(losses, dtype=np.float64)
     part = np.sqrt(part) if power == 2 else part
     w = np.ones(0) if weights is None else weights[: len(losses)]
-    scale, mass, density = noise_mixture(part, w, max(start, lowest), rough, dof, lowest)
+    scale, mass, density = noise_mixture(part, w, max(start, lowest), rough, dof, lowest, exact)
     cut = inlier_cut(scale, mass, density) * scale
     return (cut**2 if power == 2 else cut), scale

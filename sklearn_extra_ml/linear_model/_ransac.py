@@ -95,7 +95,8 @@ class RANSACRegressor(
     residual_threshold : "auto", "mad", float or None, default="auto"
         Largest loss of an inlier, in units of `loss`. "auto": estimated. The scale of the noise is
         taken from the residuals of the model that describes the data in fewest bits, the threshold
-        is the multiple of it (2 to 5) that makes the final fit most precise. None: the median
+        is the multiple of it (2 to 5) that makes the final fit most precise. Weights count there in
+        relation to their mean, and rows that a model can fit exactly not at all. None: the median
         absolute deviation (MAD) of `y`, as in scikit-learn, which includes the spread that the
         model explains. "mad": the same, but "auto" when the MAD is 0.
 
@@ -518,7 +519,9 @@ class RANSACRegressor(
             params = check_method_params(X, routed["fit"], indices=fitted)
             # The rows of linear models were found finite already.
             finite = linear_design(estimator) is not None or get_config()["assume_finite"]
-            with config_context(assume_finite=finite):
+            # Slopes that overflow are refused below.
+            quiet = "ignore" if linear_design(estimator) is not None else None
+            with config_context(assume_finite=finite), np.errstate(over=quiet, invalid=quiet):
                 estimator.fit(X[fitted], y[fitted], **params)
         if linear_design(estimator) is not None:
             _refuse_infinite_slopes(estimator, X)

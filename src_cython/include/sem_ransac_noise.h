@@ -185,24 +185,25 @@ static inline double sem_rs_likelihood(const sem_rs_losses *losses, const sem_rs
 
 /* Whether the half-normal part is more than what the coefficients fit exactly: EM that starts far
  * too narrow finds nothing and shrinks to a point. */
-static inline int sem_rs_holds(const sem_rs_split *split, const sem_rs_expected *sums, double dof)
+static inline int sem_rs_holds(const sem_rs_split *split, const sem_rs_expected *sums, double exact)
 {
-    return split->share * sums->mass >= dof + 1;
+    return split->share * sums->mass >= exact + 1;
 }
 
 /* Split losses into noise and rest, from a first guess of the scale. `dof` coefficients were
- * fitted to the rows. With `twice` EM also starts from four times the guess.
+ * fitted to the rows, and fit rows of weight `exact` at most exactly. With `twice` EM also starts
+ * from four times the guess.
  * out: scale, mass of the noise, density of the rest (mass a unit of loss). */
 static inline void sem_rs_mixture(const sem_rs_losses *losses, double start, int twice, double dof,
-                                  double lowest, double *out)
+                                  double exact, double lowest, double *out)
 {
     sem_rs_expected sums = {0, 0, 0, 0};
     sem_rs_split split = sem_rs_settle(losses, start, dof, lowest, &sums);
     if (twice) {
         sem_rs_expected wide_sums = sums;
         const sem_rs_split wide = sem_rs_settle(losses, 4 * start, dof, lowest, &wide_sums);
-        if (wide.scale > 1.1 * split.scale && sem_rs_holds(&wide, &wide_sums, dof)
-            && (!sem_rs_holds(&split, &sums, dof)
+        if (wide.scale > 1.1 * split.scale && sem_rs_holds(&wide, &wide_sums, exact)
+            && (!sem_rs_holds(&split, &sums, exact)
                 || sem_rs_likelihood(losses, &split, split.window)
                            - sem_rs_likelihood(losses, &wide, split.window)
                        < log(sums.mass))) {
@@ -210,7 +211,7 @@ static inline void sem_rs_mixture(const sem_rs_losses *losses, double start, int
             sums = wide_sums;
         }
     }
-    if (!sem_rs_holds(&split, &sums, dof)) {
+    if (!sem_rs_holds(&split, &sums, exact)) {
         out[0] = start;
         out[1] = sums.mass;
         out[2] = 0;

@@ -255,19 +255,20 @@ static void NAME(sem_rs_collect)(const sem_rs_rows *rows, ptrdiff_t first, ptrdi
  * Starts from `model`, or from least squares on `mask`; each step fits the rows within the
  * threshold, which shrinks by `shrink` down to `tightest`, then stays until nothing moves. With
  * `entropy` given, `model` ends as the step with the least entropy of its losses, looked for until
- * SEM_RS_PATIENCE steps in a row were no better; otherwise as the last step. `drop`: rows that the
- * starting model fits exactly. Returns 0, or -1 without memory. */
+ * SEM_RS_PATIENCE steps in a row were no better; otherwise as the last step. `drop`: weight of the rows
+ * that the starting model fits exactly, `exact`: the most that any model can; these are no evidence.
+ * Returns 0, or -1 without memory. */
 SEM_RS_MAYBE
 static int NAME(sem_rs_tighten)(const sem_rs_rows *rows, ptrdiff_t n_blocks, int intercept, double alpha,
                                 const uint8_t *mask, double threshold, double shrink, double tightest,
-                                int steps, double lowest, double drop, double *model, double *entropy)
+                                int steps, double lowest, double drop, double exact, double *model,
+                                double *entropy)
 {
     const ptrdiff_t c = rows->p + 1 + rows->t, size = rows->t * (rows->p + 1);
     double *gram = (double *)malloc((size_t)(c * c + 2 * size) * sizeof(double));
     if (!gram)
         return -1;
     double *current = gram + c * c, *best = current + size;
-    const double fitted = (double)(rows->p + (intercept ? 1 : 0));
     double last_mass = -1, last_sum = 0, best_entropy = INFINITY;
     int started = mask == NULL, best_step = 0;
     memcpy(current, model, (size_t)size * sizeof(double));
@@ -282,7 +283,7 @@ static int NAME(sem_rs_tighten)(const sem_rs_rows *rows, ptrdiff_t n_blocks, int
         threshold = pass.mass > 0 ? 3 * pass.sum / pass.mass : 0;
         if (rows->squared)
             threshold *= 3;
-        drop = fitted;
+        drop = exact;
     }
     for (int step = 0; step <= steps; step++) {
         double bins[SEM_RS_BINS];
@@ -302,12 +303,12 @@ static int NAME(sem_rs_tighten)(const sem_rs_rows *rows, ptrdiff_t n_blocks, int
         }
         const int settled = threshold <= tightest && pass.mass == last_mass && pass.sum == last_sum;
         const int lost = entropy && step - best_step >= SEM_RS_PATIENCE;
-        if (step == steps || settled || lost || pass.mass < fitted + (entropy ? 4 : 1))
+        if (step == steps || settled || lost || pass.mass < exact + (entropy ? 4 : 1))
             break;
         last_mass = pass.mass;
         last_sum = pass.sum;
         sem_rs_solve(gram, rows->p, rows->t, intercept, alpha, current);
-        drop = fitted;
+        drop = exact;
         started = 1;
         if (pass.largest < threshold)
             threshold = pass.largest > tightest ? pass.largest : tightest;

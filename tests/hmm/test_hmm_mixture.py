@@ -323,3 +323,9 @@ def test_drawing_needs_a_number_of_trials():
 def test_probabilities_that_are_none_are_refused(table):
     with pytest.raises(ValueError, match=r"`emissionprob_`.*are no probabilities"):
         MultinomialHMM.from_parameters([1], [[1]], table)
+
+
+def test_one_column_of_codes_is_warned_about():
+    # hmmlearn#485, #509: MultinomialHMM took codes until hmmlearn 0.2.8.
+    with pytest.warns(UserWarning, match="all states emit the same. For codes .* CategoricalHMM"):
+        MultinomialHMM(2, random_state=0).fit([[0], [1], [2], [0], [1]])

@@ -32,7 +32,7 @@ cdef extern from "sem_ransac_noise.h" nogil:
         const double *loss
         const double *weights
         intp_t n
-    void sem_rs_mixture(const sem_rs_losses *losses, double start, int twice, double dof,
+    void sem_rs_mixture(const sem_rs_losses *losses, double start, int twice, double dof, double exact,
                         double lowest, double *out)
     double sem_rs_cut(double scale, double mass, double density)
 
@@ -70,10 +70,12 @@ cdef extern from "sem_ransac.h" nogil:
                             double *bins, sem_rs_pass *result)
     int sem_rs_tighten_f32(const sem_rs_rows *rows, intp_t n_blocks, int intercept, double alpha,
                            const uint8_t *mask, double threshold, double shrink, double tightest,
-                           int steps, double lowest, double drop, double *model, double *entropy)
+                           int steps, double lowest, double drop, double exact, double *model,
+                           double *entropy)
     int sem_rs_tighten_f64(const sem_rs_rows *rows, intp_t n_blocks, int intercept, double alpha,
                            const uint8_t *mask, double threshold, double shrink, double tightest,
-                           int steps, double lowest, double drop, double *model, double *entropy)
+                           int steps, double lowest, double drop, double exact, double *model,
+                           double *entropy)
 
 BLOCK = SEM_RS_BLOCK
 BINS = SEM_RS_BINS
@@ -437,12 +439,13 @@ def tighten_models(const floating[:, :, ::1] blocks, const double[::1] weights, 
                    intp_t n_blocks, intp_t n_targets, bint squared, bint intercept, double alpha,
                    const uint8_t[:, ::1] masks, const double[::1] thresholds, double shrink,
                    double tightest, int n_steps, double lowest, const double[::1] drops,
-                   int n_threads, double[:, :, ::1] models, double[::1] entropies):
+                   double exact, int n_threads, double[:, :, ::1] models, double[::1] entropies):
     """Tighten each model on the first `n_blocks` blocks (`sem_rs_tighten`), models in parallel.
 
     The first ``len(masks)`` models start from least squares on their mask, the others from
     themselves at their threshold. With `entropies` given (not empty), each ends as the step of
-    least residual entropy, else as the last step.
+    least residual entropy, else as the last step. `drops`: weight of the rows that each fits exactly
+    to begin with; `exact`: the most that any model can.
     """
     cdef sem_rs_rows rows = packed_rows(blocks, weights, n_rows, n_targets, squared)
     cdef intp_t n = models.shape[0], n_masks = masks.shape[0], i
@@ -455,11 +458,11 @@ def tighten_models(const floating[:, :, ::1] blocks, const double[::1] weights, 
         entropy = &entropies[i] if by_entropy else NULL
         if floating is float:
             status = sem_rs_tighten_f32(&rows, n_blocks, intercept, alpha, mask, thresholds[i],
-                                        shrink, tightest, n_steps, lowest, drops[i],
+                                        shrink, tightest, n_steps, lowest, drops[i], exact,
                                         &models[i, 0, 0], entropy)
         else:
             status = sem_rs_tighten_f64(&rows, n_blocks, intercept, alpha, mask, thresholds[i],
-                                        shrink, tightest, n_steps, lowest, drops[i],
+                                        shrink, tightest, n_steps, lowest, drops[i], exact,
                                         &models[i, 0, 0], entropy)
         if status < 0:
             failed |= 1
@@ -514,12 +517,13 @@ def loss_entropy(const double[::1] losses, const double[::1] weights, double low
 
 
 def noise_mixture(const double[::1] losses, const double[::1] weights, double start, bint twice,
-                  double dof, double lowest):
+                  double dof, double lowest, double exact=-1):
     """Half-normal plus constant density, fitted to the losses near 0 by EM.
 
     Returns the scale of the half-normal part, its weight, and the density of the rest, which is 0
     where it explains too little. `start` is a first guess of the scale; with `twice`, four times it
-    is tried as well.
+    is tried as well. `exact`: the most weight that the `dof` coefficients can fit exactly (less than
+    0: `dof`); a half-normal part that holds no more is no noise.
     """
     cdef double[3] out
     cdef sem_rs_losses part
@@ -529,7 +533,7 @@ def noise_mixture(const double[::1] losses, const double[::1] weights, double st
     part.weights = &weights[0] if weights.shape[0] else NULL
     part.n = losses.shape[0]
     with nogil:
-        sem_rs_mixture(&part, start, twice, dof, lowest, &out[0])
+        sem_rs_mixture(&part, start, twice, dof, exact if exact >= 0 else dof, lowest, &out[0])
     return out[0], out[1], out[2]
 
 
