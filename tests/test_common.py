@@ -59,7 +59,10 @@ VARIANTS = {
         {"reg_lambda": "auto", "reg_gamma": "auto"},
     ],
     "GMMHMM": [{"covariance_type": "tied"}, {"n_mix": 2, "covariance_type": "full"}],
-    "GaussianHMM": [{"covariance_type": "full"}, {"covariance_type": "tied", "n_init": 2}],
+    "GaussianHMM": [
+        {"covariance_type": "full", "missing": "ignore"},
+        {"covariance_type": "tied", "n_init": 2},
+    ],
     "GaussianNB": [{"missing": "ignore", "smoothing_scale": "feature"}],
     "DiffusionModel": [
         {"parameterization": "eps", "sampler": "ddpm", "hidden_layer_sizes": (16,), "max_iter": 5},

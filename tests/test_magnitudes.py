@@ -158,6 +158,16 @@ def test_tsne_of_float32_starts_at_its_components_in_any_unit(blobs, exponent, c
     np.testing.assert_allclose(start, expected, rtol=1e-3, atol=1e-8)
 
 
+def test_constant_column_of_any_size_does_not_matter(blobs):
+    X = np.column_stack([blobs[0], np.full(len(blobs[0]), 1e200)])
+    for model in (HDBSCAN(), KMeans(4, random_state=0), DBSCAN()):
+        labels = model.fit_predict(X)
+        assert adjusted_rand_score(labels, model.fit_predict(blobs[0])) == 1
+    with pytest.raises(ValueError, match=r"from 1e\+200 to 1.1e\+200"):
+        X[0, 3] = 1.1e200
+        HDBSCAN().fit(X)
+
+
 def test_spread_is_told_in_numbers():
     check_spread(-1e300, -1e300)
     check_spread(0.0, 1e153)

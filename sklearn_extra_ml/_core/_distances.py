@@ -15,7 +15,7 @@ from sklearn.metrics import DistanceMetric, pairwise_distances
 from sklearn.neighbors import BallTree, KDTree
 
 from .._native import _brute_force
-from ._magnitudes import check_spread, value_range
+from ._magnitudes import check_rows
 from ._threads import threads_for_rows
 from ._validation import bad_value, pairwise_metrics, warn
 
@@ -214,8 +214,7 @@ def check_magnitudes(metric, params, X, *others):
     elif name not in _SQUARES:
         return
     if power > 1 and np.isfinite(power):
-        low, high = zip(*map(value_range, (X, *others)), strict=True)
-        check_spread(min(low), max(high), power=power, n_terms=X.shape[1])
+        check_rows(X, *others, power=power)
 
 
 def _warn_of_degrees(X):

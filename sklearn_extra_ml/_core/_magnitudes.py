@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy import sparse
 
-__all__ = ["check_spread", "in_double", "squares_fit", "value_range"]
+__all__ = ["check_rows", "check_spread", "in_double", "squares_fit", "value_range"]
 
 _LARGEST, _SMALLEST = 1023.0, -1022.0  # exponents of 2
 
@@ -38,21 +38,35 @@ def check_spread(low, high, *, power=2.0, n_terms=1):
     n_terms : int
         Number of such powers that are added up.
     """
-    half = high / 2 - low / 2
-    if not half > 0:
-        return
-    exponent = power * (math.log2(half) + 1)
-    if _SMALLEST <= exponent <= _LARGEST - math.log2(n_terms):
+    if _fits(low, high, power, n_terms):
         return
     what = "squares" if power == 2 else f"powers (p={power:g})"
+    vanish = power * math.log2(high / 2 - low / 2) < 0
     bounds = (_SMALLEST / power, (_LARGEST - math.log2(n_terms)) / power)
     allowed = " to ".join(f"1e{round(bound * math.log10(2)):d}" for bound in bounds)
     raise ValueError(
         f"X holds numbers from {low:g} to {high:g}: the {what} of their differences "
-        f"{'vanish' if exponent < _SMALLEST else 'overflow'} in double precision. Allowed: "
+        f"{'vanish' if vanish else 'overflow'} in double precision. Allowed: "
         f"differences of about {allowed}. Change the unit of X, and replace numbers that stand for "
         "missing ones."
     )
+
+
+def check_rows(X, *others, power=2.0):
+    """`check_spread` of the distances between rows of `X` (and of `others`), each column for itself."""
+    low, high = zip(*map(value_range, (X, *others)), strict=True)
+    if _fits(min(low), max(high), power, X.shape[1]):
+        return  # nearly always
+    low, high = zip(*map(_column_ranges, (X, *others)), strict=True)
+    low, high = np.min(low, axis=0), np.max(high, axis=0)
+    widest = int(np.argmax(high / 2 - low / 2))
+    check_spread(float(low[widest]), float(high[widest]), power=power, n_terms=X.shape[1])
+
+
+def _fits(low, high, power, n_terms):
+    half = high / 2 - low / 2
+    exponent = power * (math.log2(half) + 1) if half > 0 else 0.0
+    return _SMALLEST <= exponent <= _LARGEST - math.log2(n_terms)
 
 
 def squares_fit(variance, X):
@@ -68,11 +82,14 @@ def squares_fit(variance, X):
 
 def in_double(X):
     """`X` as float64, or as it is where all rows are equal; `ValueError` if that does not do."""
-    low, high = (np.asarray(_dense(f(axis=0)), dtype=np.float64) for f in (X.min, X.max))
+    low, high = _column_ranges(X)
     widest = int(np.argmax(high / 2 - low / 2))
     check_spread(float(low[widest]), float(high[widest]), n_terms=X.shape[0] * X.shape[1])
     return X if np.array_equal(low, high) else X.astype(np.float64, copy=False)
 
 
-def _dense(row):
-    return row.toarray().ravel() if sparse.issparse(row) else row
+def _column_ranges(X):
+    """Lowest and highest entry of each column, float64."""
+    ends = [function(axis=0) for function in (X.min, X.max)]
+    ends = [end.toarray().ravel() if sparse.issparse(end) else end for end in ends]
+    return np.asarray(ends, dtype=np.float64)

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._core._density_validity import RowsMeasure, density_validity
 from .._core._distances import Metric, warn_of_similarities
-from .._core._magnitudes import check_spread, value_range
+from .._core._magnitudes import check_rows
 from .._core._threads import effective_n_threads
 from .._core._validation import (
     Interval,
@@ -512,7 +512,7 @@ class DBSCAN(
         p = self.p if self.p is not None else (self.metric_params or {}).get("p", 2.0)
         p = p if name == "minkowski" else _TREE_EXPONENTS.get(name, 1.0)
         if 1 < p < np.inf and not -1022 <= p * math.log2(self.eps) <= 1023:
-            check_spread(*value_range(X), power=p, n_terms=X.shape[1])
+            check_rows(X, power=p)
 
     def _covariance_of(self, X):
         """Return the inverse covariance of all rows, None where the metric needs none.

@@ -327,7 +327,8 @@ class HDBSCAN(
         ------
         ValueError
             For fewer than two usable rows, `min_samples` beyond their number, an `algorithm` that
-            does not know the metric, and precomputed distances that are no distances.
+            does not know the metric, precomputed distances that are no distances, and rows whose
+            squared distances leave the range of double precision.
 
         Warns
         -----

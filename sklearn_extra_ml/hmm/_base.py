@@ -20,6 +20,7 @@ from .._core._em import best_run, run_em
 from .._core._threads import threads_for_rows
 from .._core._validation import (
     Interval,
+    StrOptions,
     as_floats,
     bad_value,
     check_sample_weight,
@@ -28,7 +29,14 @@ from .._core._validation import (
 from ._baum_welch import BaumWelch, Model
 from ._chain import InitialState, Transitions, draw_paths, stationary_distribution
 from ._inference import Workspace, filtered, likelihood, smooth, viterbi
-from ._sequences import Sequences, boundaries, join, refuse_lengths_as_y, split_column
+from ._sequences import (
+    Sequences,
+    boundaries,
+    fill_gaps,
+    join,
+    refuse_lengths_as_y,
+    split_column,
+)
 from ._watch import Watch
 
 N_CANDIDATES = 10  # random starts, of which the best after a short run is taken
@@ -54,6 +62,7 @@ class BaseHMM(
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "sequence_col": [Integral, str, None],
+        "missing": [StrOptions({"error", "ignore"})],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -142,7 +151,10 @@ class BaseHMM(
     # -------------------------------------------------------------------------------------- input
 
     def _read(self, X, groups, lengths, *, reset=False):
-        """Return validated rows without the id column, and the lengths of the sequences."""
+        """Return validated rows without the id column, lengths of the sequences, and gaps.
+
+        Gaps: which rows are missing, None where none is. They hold numbers all the same.
+        """
         X, own = join(X)
         if own is not None:
             if lengths is not None or groups is not None:
@@ -152,23 +164,29 @@ class BaseHMM(
                 )
             lengths = own
         ids, options = None, {"dtype": [np.float64, np.float32], "order": "C"}
+        if self.missing == "ignore":
+            options["ensure_all_finite"] = "allow-nan"
         if self.sequence_col is None:
             X = validate_data(self, X, reset=reset, **options)
         else:
             rest, ids = split_column(X, self.sequence_col)
             validate_data(self, X, reset=reset, skip_check_array=True)
             X = check_array(rest, estimator=self, input_name="X", **options)
-        return X, boundaries(X, groups, lengths, ids=ids)
+        lengths = boundaries(X, groups, lengths, ids=ids)
+        X, gaps = fill_gaps(X) if self.missing == "ignore" else (X, None)
+        return X, lengths, gaps
 
     def _prepare(self, X, groups, lengths):
-        """Check that the model is fitted; return it, the rows, a workspace, and log-densities."""
+        """Check that the model is fitted; return it, log-densities, a workspace, and gaps."""
         check_is_fitted(self)
         model = self._model()
-        X, lengths = self._read(X, groups, lengths)
+        X, lengths, gaps = self._read(X, groups, lengths)
         sequences = Sequences.of(lengths, len(model.initial.probabilities))
         space = Workspace(sequences, threads_for_rows(len(X), self.n_jobs))
         density = model.emission.log_density(self._check_rows(X), space.n_threads)
-        return model, density, space
+        if gaps is not None:
+            density[gaps] = 0.0
+        return model, density, space, gaps
 
     def _check_states(self, states, n_rows):
         if states is None:
@@ -263,13 +281,14 @@ class BaseHMM(
         """
         refuse_lengths_as_y(X, y)
         given = X
-        X, lengths = self._read(X, groups, lengths, reset=True)
-        if len(X) < self.n_components:
+        X, lengths, gaps = self._read(X, groups, lengths, reset=True)
+        n_rows = len(X) if gaps is None else int(np.count_nonzero(~gaps))
+        if n_rows < self.n_components:
             raise bad_value(
                 "n_components",
                 self.n_components,
-                f"is larger than n_samples={len(X)}",
-                f"1 to {len(X)}",
+                f"is larger than n_samples={n_rows}{'' if gaps is None else ' that are not missing'}",
+                f"1 to {n_rows}",
                 "Lower `n_components` or pass more rows.",
             )
         data = self._check_rows(X, reset=True)
@@ -280,6 +299,7 @@ class BaseHMM(
             Sequences.of(lengths, self.n_components),
             weights=weights,
             states=states,
+            gaps=gaps,
             n_threads=threads_for_rows(len(X), self.n_jobs),
         )
 
@@ -413,7 +433,7 @@ class BaseHMM(
         states : ndarray of shape (n_samples,), int32
             The path (Viterbi), as `predict` returns it.
         """
-        model, density, space = self._prepare(X, groups, lengths)
+        model, density, space, _ = self._prepare(X, groups, lengths)
         path, log_probability = viterbi(density, model.initial, model.transitions, space)
         return float(log_probability.sum()), path
 
@@ -453,7 +473,7 @@ class BaseHMM(
             Smoothed posteriors p(state at t | x_1, ..., x_T). Where no path explains a row, the
             chain begins anew there.
         """
-        model, density, space = self._prepare(X, groups, lengths)
+        model, density, space, _ = self._prepare(X, groups, lengths)
         return smooth(density, model.initial, model.transitions, space).states
 
     def transform(self, X, *, groups=None, lengths=None):
@@ -491,7 +511,7 @@ class BaseHMM(
         probabilities : ndarray of shape (n_samples, n_components)
             p(state at t | x_1, ..., x_t).
         """
-        model, density, space = self._prepare(X, groups, lengths)
+        model, density, space, _ = self._prepare(X, groups, lengths)
         return filtered(density, model.initial, model.transitions, space)
 
     def score_samples(self, X, *, groups=None, lengths=None):
@@ -509,10 +529,14 @@ class BaseHMM(
         -------
         log_density : ndarray of shape (n_samples,)
             log p(x_t | x_1, ..., x_{t-1}) in nats, whose sum over a sequence is its
-            log-likelihood; -inf for a row that no path explains.
+            log-likelihood; -inf for a row that no path explains, 0 for one that is missing.
         """
-        model, density, space = self._prepare(X, groups, lengths)
-        return likelihood(density, model.initial, model.transitions, space, by_row=True)
+        return self._score_rows(X, groups, lengths)[0]
+
+    def _score_rows(self, X, groups, lengths):
+        """Return what `score_samples` does, and the rows that are missing (None: none)."""
+        model, density, space, gaps = self._prepare(X, groups, lengths)
+        return likelihood(density, model.initial, model.transitions, space, by_row=True), gaps
 
     def log_likelihood(self, X, *, groups=None, lengths=None):
         """Return the log-likelihood of all sequences together, in nats.
@@ -530,7 +554,7 @@ class BaseHMM(
         log_likelihood : float
             What hmmlearn calls ``score``.
         """
-        model, density, space = self._prepare(X, groups, lengths)
+        model, density, space, _ = self._prepare(X, groups, lengths)
         return float(likelihood(density, model.initial, model.transitions, space).sum())
 
     def score(self, X, y=None, *, groups=None, lengths=None, sample_weight=None):
@@ -553,15 +577,21 @@ class BaseHMM(
         Returns
         -------
         score : float
-            `log_likelihood` divided by the number of rows; -inf when some row of positive weight
-            is impossible.
+            `log_likelihood` divided by the number of rows that are not missing; -inf when some row
+            of positive weight is impossible.
         """
         refuse_lengths_as_y(X, y)
-        rows = self.score_samples(X, groups=groups, lengths=lengths)
-        if sample_weight is None:
-            return float(rows.mean())
-        weights = check_sample_weight(sample_weight, rows)
+        rows, gaps = self._score_rows(X, groups, lengths)
+        weights = np.ones(len(rows))
+        if sample_weight is not None:
+            weights = check_sample_weight(sample_weight, rows)
         counts = weights > 0  # 0 * -inf
+        if gaps is not None:
+            counts &= ~gaps
+        if not counts.any():
+            raise ValueError(
+                "Every row of X is missing or has weight 0. Allowed: some rows to score. Pass them."
+            )
         return float(np.average(rows[counts], weights=weights[counts]))
 
     def aic(self, X, *, groups=None, lengths=None):
@@ -597,10 +627,12 @@ class BaseHMM(
         Returns
         -------
         bic : float
-            -2 log-likelihood + log(n_samples) times the number of free parameters.
+            -2 log-likelihood + log(number of rows that are not missing) times the number of free
+            parameters.
         """
-        rows = self.score_samples(X, groups=groups, lengths=lengths)
-        penalty = np.log(len(rows)) * self._model_of_fitted().n_parameters
+        rows, gaps = self._score_rows(X, groups, lengths)
+        n_rows = len(rows) if gaps is None else np.count_nonzero(~gaps)
+        penalty = np.log(n_rows) * self._model_of_fitted().n_parameters
         return float(penalty - 2 * rows.sum())
 
     def _model_of_fitted(self):

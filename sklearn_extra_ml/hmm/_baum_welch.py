@@ -57,21 +57,34 @@ class BaumWelch:
     sequences : Sequences
     weights : (n_sequences,) array, or None: ones
     states : (n,) integer array, -1 for unknown, or None
+    gaps : (n,) boolean array of the rows that are missing, or None
+        Their numbers in `data` are not looked at.
     n_threads : int
     """
 
-    def __init__(self, data, sequences, *, weights=None, states=None, n_threads=1):
+    def __init__(self, data, sequences, *, weights=None, states=None, gaps=None, n_threads=1):
         self.data, self.sequences, self.weights = data, sequences, weights
-        self.states, self.n_threads = states, n_threads
+        self.states, self.gaps, self.n_threads = states, gaps, n_threads
         self.known = None
         if states is not None and (states >= 0).any():
             rows = np.flatnonzero(states >= 0)
             self.known = rows, states[rows]
-        lengths = sequences.lengths
-        self.total_weight = float((lengths if weights is None else lengths * weights).sum())
+        rows = self.row_weights
+        self.total_weight = float(sequences.n_rows if rows is None else rows.sum()) or 1.0
         self.space = Workspace(sequences, n_threads)
         self.log_density = np.empty((sequences.n_rows, sequences.n_states))
         self.n_relocations = 0
+
+    @property
+    def row_weights(self):
+        """Weight of each row, (n,), 0 where it is missing; None: ones."""
+        if self.gaps is None and self.weights is None:
+            return None
+        weights = np.ones(len(self.sequences.lengths)) if self.weights is None else self.weights
+        rows = np.repeat(weights, self.sequences.lengths)
+        if self.gaps is not None:
+            rows[self.gaps] = 0.0
+        return rows
 
     def fresh(self):
         """The same problem at the start of another run."""
@@ -91,6 +104,7 @@ class BaumWelch:
             Sequences.of(lengths, self.sequences.n_states),
             weights=None if self.weights is None else self.weights[:n_sequences],
             states=None if self.states is None else self.states[:n_rows],
+            gaps=None if self.gaps is None else self.gaps[:n_rows],
             n_threads=self.n_threads,
         )
 
@@ -98,6 +112,8 @@ class BaumWelch:
         """Write the log-densities that EM works with."""
         out = self.log_density
         model.emission.weigh(self.data, self.n_threads, out)
+        if self.gaps is not None:
+            out[self.gaps] = 0.0
         if self.known is not None:
             rows, states = self.known
             kept = out[rows, states]
@@ -116,6 +132,8 @@ class BaumWelch:
         """Objective, and the statistics for the next model."""
         density = self._weigh(model)
         found = smooth(density, model.initial, model.transitions, self.space, self.weights)
+        if self.gaps is not None:
+            found.states[self.gaps] = 0.0  # what is not there was not emitted
         emission = model.emission.accumulate(self.data, found.states, self.n_threads)
         objective = self._objective(found.log_likelihood, model.emission)
         return objective, Expectations(found, emission)
@@ -137,8 +155,9 @@ class BaumWelch:
 
     def _relocate(self, model, empty):
         explained = self.log_density.max(axis=1)
-        if self.weights is not None:
-            explained[np.repeat(self.weights == 0, self.sequences.lengths)] = np.inf
+        rows = self.row_weights
+        if rows is not None:
+            explained[rows == 0] = np.inf
         if self.known is not None:
             explained[self.known[0]] = np.inf
         worst = np.argpartition(explained, min(len(empty), len(explained)) - 1)

@@ -43,6 +43,11 @@ class CategoricalHMM(BaseHMM):
         most likely model, in which one row never seen in `fit` makes a series impossible (score
         -inf). Give `n_categories` too where `fit` may not see all of them.
 
+    missing : {"error", "ignore"}, default="error"
+        What becomes of rows that are missing, NaN in every column. "ignore": time passes, and they tell
+        nothing of the state; rows of NaN behind the last one show what is to come. Rows that are NaN in
+        some columns only are refused in either case.
+
     n_init : int, default=1
         Number of runs of EM from different starts; the one of highest likelihood is kept.
 
@@ -132,6 +137,7 @@ class CategoricalHMM(BaseHMM):
         sequence_col=None,
         n_categories=None,
         alpha=0.0,
+        missing="error",
         n_init=1,
         max_iter=200,
         tol=1e-5,
@@ -143,6 +149,7 @@ class CategoricalHMM(BaseHMM):
         self.sequence_col = sequence_col
         self.n_categories = n_categories
         self.alpha = alpha
+        self.missing = missing
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
@@ -257,7 +264,7 @@ class CategoricalHMM(BaseHMM):
         chain = random_chain(K, rng)
         probabilities = []
         for size, column in zip(sizes, codes.T, strict=True):
-            marginal = np.bincount(column, minlength=size) + self.alpha
+            marginal = np.bincount(column, problem.row_weights, minlength=size) + self.alpha
             marginal = marginal / marginal.sum()
             drawn = marginal * rng.standard_exponential(size=(K, size))
             drawn /= drawn.sum(axis=1, keepdims=True)

@@ -43,6 +43,11 @@ class GaussianHMM(BaseHMM):
         is taken out before modelling. A new sequence begins wherever the id changes. It needs no
         metadata routing and passes through pipelines, splitters and scorers.
 
+    missing : {"error", "ignore"}, default="error"
+        What becomes of rows that are missing, NaN in every column. "ignore": time passes, and they tell
+        nothing of the state; rows of NaN behind the last one show what is to come. Rows that are NaN in
+        some columns only are refused in either case.
+
     n_init : int, default=1
         Number of runs of EM from different starts; the one of highest likelihood is kept.
 
@@ -159,6 +164,7 @@ class GaussianHMM(BaseHMM):
         covariance_type="diag",
         *,
         sequence_col=None,
+        missing="error",
         n_init=1,
         max_iter=200,
         tol=1e-5,
@@ -171,6 +177,7 @@ class GaussianHMM(BaseHMM):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.sequence_col = sequence_col
+        self.missing = missing
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
@@ -237,7 +244,7 @@ class GaussianHMM(BaseHMM):
 
     def _draw_start(self, problem, weights, states, rng):
         X, sequences = problem.data, problem.sequences
-        per_row = None if weights is None else np.repeat(weights, sequences.lengths)
+        per_row = problem.row_weights
         labels = cluster_labels(
             X,
             sequences.n_states,

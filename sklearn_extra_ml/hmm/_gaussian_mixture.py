@@ -51,6 +51,11 @@ class GMMHMM(BaseHMM):
         is taken out before modelling. A new sequence begins wherever the id changes. It needs no
         metadata routing and passes through pipelines, splitters and scorers.
 
+    missing : {"error", "ignore"}, default="error"
+        What becomes of rows that are missing, NaN in every column. "ignore": time passes, and they tell
+        nothing of the state; rows of NaN behind the last one show what is to come. Rows that are NaN in
+        some columns only are refused in either case.
+
     n_init : int, default=1
         Number of runs of EM from different starts; the one of highest likelihood is kept.
 
@@ -171,6 +176,7 @@ class GMMHMM(BaseHMM):
         covariance_type="diag",
         *,
         sequence_col=None,
+        missing="error",
         n_init=1,
         max_iter=200,
         tol=1e-5,
@@ -184,6 +190,7 @@ class GMMHMM(BaseHMM):
         self.n_mix = n_mix
         self.covariance_type = covariance_type
         self.sequence_col = sequence_col
+        self.missing = missing
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
@@ -275,8 +282,8 @@ class GMMHMM(BaseHMM):
     def _draw_starts(self, problem, weights, states, rng):
         """Starts by place and by succession; the second needs parts, and names no known states."""
         places = [False]
-        counts = weights is None or np.repeat(weights > 0, problem.sequences.lengths)
-        n_counted = np.count_nonzero(np.broadcast_to(counts, len(problem.data)))
+        per_row = problem.row_weights
+        n_counted = len(problem.data) if per_row is None else np.count_nonzero(per_row)
         has_parts = self.n_components > 1 and self.n_mix > 1 and n_counted >= self._n_clusters
         if has_parts and problem.known is None:
             places.append(True)
@@ -289,7 +296,7 @@ class GMMHMM(BaseHMM):
 
     def _draw_start(self, problem, weights, states, rng, *, by_succession=False):
         X, sequences, K, M = problem.data, problem.sequences, self.n_components, self.n_mix
-        per_row = None if weights is None else np.repeat(weights, sequences.lengths)
+        per_row = problem.row_weights
         options = {
             "seeding": self.init_params,
             "weights": per_row,

@@ -46,6 +46,11 @@ class MultinomialHMM(BaseHMM):
         Column of X (position, or name in a data frame) that holds the id of each row's sequence. It
         is taken out before modelling. A new sequence begins wherever the id changes.
 
+    missing : {"error", "ignore"}, default="error"
+        What becomes of rows that are missing, NaN in every column. "ignore": time passes, and they tell
+        nothing of the state; rows of NaN behind the last one show what is to come. Rows that are NaN in
+        some columns only are refused in either case.
+
     n_init : int, default=1
         Number of runs of EM from different starts; the one of highest likelihood is kept.
 
@@ -152,6 +157,7 @@ class MultinomialHMM(BaseHMM):
         n_trials=None,
         alpha=0.0,
         sequence_col=None,
+        missing="error",
         n_init=1,
         max_iter=200,
         tol=1e-5,
@@ -164,6 +170,7 @@ class MultinomialHMM(BaseHMM):
         self.n_trials = n_trials
         self.alpha = alpha
         self.sequence_col = sequence_col
+        self.missing = missing
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
@@ -237,7 +244,7 @@ class MultinomialHMM(BaseHMM):
 
     def _draw_start(self, problem, weights, states, rng):
         counts, sequences = problem.data, problem.sequences
-        per_row = None if weights is None else np.repeat(weights, sequences.lengths)
+        per_row = problem.row_weights
         totals = counts.X.sum(axis=1, dtype=np.float64)
         shares = counts.X / np.where(totals > 0, totals, 1.0)[:, None]
         labels = cluster_labels(

@@ -16,7 +16,14 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from .._core._validation import bad_value
 from .._native._hmm_chain import schedule, scratch_size, stored_size
 
-__all__ = ["Sequences", "boundaries", "join", "refuse_lengths_as_y", "split_column"]
+__all__ = [
+    "Sequences",
+    "boundaries",
+    "fill_gaps",
+    "join",
+    "refuse_lengths_as_y",
+    "split_column",
+]
 
 
 class Sequences(NamedTuple):
@@ -237,3 +244,29 @@ def _check_lengths(lengths, n_rows):
             "with GroupKFold."
         )
     return lengths
+
+
+def fill_gaps(X):
+    """Return rows without NaN, and which of them were missing (None: no row).
+
+    A missing row becomes the last row before it that was there, in memory of its own; nobody looks at
+    it but the start of EM.
+    """
+    holes = np.isnan(X)
+    absent = holes.all(axis=1)
+    partly = holes.any(axis=1) & ~absent
+    if partly.any():
+        row = int(partly.argmax())
+        raise ValueError(
+            f"Row {row} of X is NaN in some columns and not in others ({int(partly.sum())} such rows). "
+            "Allowed with missing='ignore': rows that are NaN throughout. Fill the cells, or model "
+            "the columns that are complete."
+        )
+    if not absent.any():
+        return X, None
+    if absent.all():
+        return np.zeros_like(X), absent
+    source = np.where(absent, -1, np.arange(len(X)))
+    np.maximum.accumulate(source, out=source)
+    source[source < 0] = int(absent.argmin())
+    return X[source], absent

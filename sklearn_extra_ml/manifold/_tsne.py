@@ -314,8 +314,8 @@ class TSNE(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMix
         ------
         ValueError
             For missing or infinite entries, one row, negative or not square precomputed `X`,
-            ``init="pca"`` with precomputed `X`, an `init` of the wrong shape, and a method that does
-            not take `n_components`.
+            ``init="pca"`` with precomputed `X`, an `init` of the wrong shape, a method that does not
+            take `n_components`, and rows whose squared distances leave double precision.
         """
         self.fit_transform(X)
         return self

@@ -69,8 +69,8 @@ def dbcv_score(X, labels, *, metric="euclidean", metric_params=None, n_features=
     Raises
     ------
     ValueError
-        If labels and rows differ in number, a clustered row is not finite, or `n_features` is
-        missing for precomputed distances.
+        If labels and rows differ in number, a clustered row is not finite, `n_features` is missing
+        for precomputed distances, or squared distances leave the range of double precision.
 
     Notes
     -----

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist
 from sklearn.utils import check_array, check_random_state
 
-from .._core._magnitudes import check_spread, value_range
+from .._core._magnitudes import check_rows
 from .._core._spatial import SpatialIndex
 from .._core._threads import threads_for_rows
 from .._core._validation import Interval, bad_value, validate_params
@@ -24,8 +24,7 @@ def _two_samples(X, Y):
             f"X has {X.shape[1]} features, but Y has {Y.shape[1]}. Allowed: the same columns. "
             "Pass both samples with the same columns."
         )
-    lows, highs = zip(value_range(X), value_range(Y), strict=True)
-    check_spread(min(lows), max(highs), n_terms=X.shape[1])
+    check_rows(X, Y)
     return X, Y
 
 

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from callbacks import Recorder, Watcher
 from sklearn.base import clone
@@ -701,3 +702,129 @@ def test_samples_go_on_from_the_state_that_the_filter_leads_to(rng):
     assert abs(X.mean() - 75) < 2
     with pytest.raises(ValueError, match=r"`startprob`.* Allowed: 3 probabilities"):
         model.sample(1, startprob=[0.5, 0.5])
+
+
+# -------------------------------------------------------------------------------- rows that are missing
+
+
+def with_gaps(X, rng, share=0.3):
+    """The rows in double precision, some of them missing, among them the first and a long stretch."""
+    X = X.astype(float)
+    X[rng.uniform(size=len(X)) < share] = np.nan
+    X[0] = np.nan
+    X[len(X) // 2 : len(X) // 2 + 3] = np.nan
+    X[-1] = 1.0  # and one that is there, whatever was drawn
+    return X
+
+
+def blind(log_density, update):
+    """The reference's functions for rows of which some are missing."""
+
+    def log_density_of_some(X, emission):
+        here, found = ~np.isnan(X[:, 0]), None
+        found = np.zeros((len(X), len(emission[0])))
+        if here.any():
+            found[here] = log_density(X[here], emission)
+        return found
+
+    def update_by_some(X, posteriors, emission):
+        here = ~np.isnan(X[:, 0])
+        return update(X[here], posteriors[here], emission)
+
+    return log_density_of_some, update_by_some
+
+
+@each_emission
+def test_em_over_gaps_equals_the_numpy_reference(case, rng):
+    X, model, (emission, log_density, update, names) = case(rng)
+    X = with_gaps(X, rng)
+    log_density, update = blind(log_density, update)
+    start, transmat, emission, history = reference.run_em(
+        X, LENGTHS, model.startprob_, model.transmat_, emission, log_density, update, 3
+    )
+    model.set_params(warm_start=True, max_iter=3, tol=0, missing="ignore")
+    fit_quietly(model, X, lengths=LENGTHS)
+    present = np.mean(~np.isnan(X[:, 0]))
+    np.testing.assert_allclose(model.history_ * present, history, rtol=1e-10)
+    np.testing.assert_allclose(model.startprob_, start, atol=1e-10)
+    np.testing.assert_allclose(model.transmat_, transmat, atol=1e-9)
+    for name, expected in zip(names, emission, strict=True):
+        np.testing.assert_allclose(getattr(model, name), expected, rtol=1e-8, atol=1e-9)
+
+
+@each_emission
+def test_inference_over_gaps_equals_enumeration_of_all_paths(case, rng):
+    X, model, (emission, log_density, update, _) = case(rng, lengths=np.array([6]))
+    X = with_gaps(X, rng)
+    density = blind(log_density, update)[0](X, emission)
+    expected = reference.enumerate_paths(density, model.startprob_, model.transmat_)
+    model.set_params(missing="ignore")
+    np.testing.assert_allclose(model.predict_proba(X), expected[1], atol=1e-10)
+    assert model.decode(X)[0] == pytest.approx(expected[4], abs=1e-9)
+    np.testing.assert_allclose(model.score_samples(X), expected[5], atol=1e-10)
+    gaps = np.isnan(X[:, 0])
+    np.testing.assert_allclose(model.score_samples(X)[gaps], 0, atol=1e-12)
+    assert model.score(X) == pytest.approx(expected[0] / np.count_nonzero(~gaps))
+    n_parameters = (model.aic(X) + 2 * expected[0]) / 2
+    price = np.log(np.count_nonzero(~gaps)) * n_parameters
+    assert model.bic(X) == pytest.approx(price - 2 * expected[0])
+
+
+def test_missing_rows_behind_the_last_show_what_is_to_come(rng):
+    X, model, _ = gaussian_case(rng, "full")
+    model.set_params(missing="ignore")
+    ahead = model.predict_proba(np.concatenate([X, np.full((5, 2), np.nan)]))[-5:]
+    p = model.filter(X)[-1]
+    for row in ahead:
+        p = p @ model.transmat_
+        np.testing.assert_allclose(row, p, atol=1e-12)
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "random"])
+def test_gaps_leave_the_model_that_is_found_as_it_is(init_params, seed):
+    truth = GaussianHMM.from_parameters(
+        [0.5, 0.5], [[0.95, 0.05], [0.1, 0.9]], [[0.0], [5.0]], [[1.0], [1.0]]
+    )
+    X, states = truth.sample(4000, random_state=seed)
+    gappy = X.copy()
+    gappy[np.random.default_rng(seed).uniform(size=4000) < 0.4] = np.nan
+    gappy[:300] = np.nan
+    options = {"init_params": init_params, "missing": "ignore", "random_state": seed}
+    model = GaussianHMM(2, **options).fit(gappy)
+    order = by_mean(model)
+    np.testing.assert_allclose(model.means_[order, 0], [0, 5], atol=0.15)
+    np.testing.assert_allclose(model.transmat_[np.ix_(order, order)], truth.transmat_, atol=0.03)
+    gaps = np.isnan(gappy[:, 0])
+    right = np.argsort(order)[model.predict(gappy)] == states
+    by_truth = truth.set_params(missing="ignore").predict(gappy) == states
+    for rows in (gaps, ~gaps):
+        assert right[rows].mean() > by_truth[rows].mean() - 0.01
+
+
+def test_gaps_of_frames_with_ids(rng):
+    frame = pd.DataFrame({"id": np.repeat([1, 2], 50), "x": rng.normal(size=100)})
+    frame.loc[[3, 4, 60], "x"] = np.nan
+    model = fit_quietly(GaussianHMM(2, sequence_col="id", missing="ignore", random_state=0), frame)
+    assert model.predict(frame).shape == (100,)
+
+
+def test_gaps_are_refused_unless_asked_for_and_where_they_are_partial(rng):
+    X = rng.normal(size=(20, 2))
+    X[3] = np.nan
+    with pytest.raises(ValueError, match="contains NaN"):
+        GaussianHMM(2).fit(X)
+    model = GaussianHMM(2, missing="ignore", random_state=0)
+    with pytest.raises(ValueError, match=r"is larger than n_samples=0 that are not missing"):
+        model.fit(np.full((9, 2), np.nan))
+    fit_quietly(model, X)
+    with pytest.raises(ValueError, match="missing or has weight 0"):
+        model.score(X[3:4])
+    np.testing.assert_allclose(model.predict_proba(X[3:4])[0], model.startprob_)
+    X[5, 1] = np.nan
+    with pytest.raises(
+        ValueError, match=r"Row 5 of X is NaN in some columns and not in others \(1 "
+    ):
+        model.fit(X)
+    X[5] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        model.fit(X)
