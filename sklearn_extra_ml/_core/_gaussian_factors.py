@@ -43,7 +43,7 @@ def _by_cholesky(covariances, floor_std, tol):
     """The same where all covariances have full rank, None where one may not."""
     K, d = covariances.shape[:2]
     std = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
-    if (std < floor_std).any():
+    if (std < floor_std).any() or _is_plainly_singular(covariances, std):
         return None
     whiten, log_dets = np.empty((K, d, d)), 2.0 * np.log(std).sum(axis=1)
     step = K if d < AT_ONCE else 1  # calls cost more than small matrices, memory than large ones
@@ -62,6 +62,16 @@ def _by_cholesky(covariances, floor_std, tol):
     return Factors(whiten, log_dets, np.full(K, d), True)
 
 
+def _is_plainly_singular(covariances, std):
+    """Whether an eighth of the columns of a large matrix are linearly dependent already."""
+    d = covariances.shape[1]
+    if d < AT_ONCE:
+        return False
+    part = slice(0, d // 8 + 1)
+    blocks = covariances[:, part, part] / std[:, part, None] / std[:, None, part]
+    return not _cholesky_in_place(np.ascontiguousarray(blocks))
+
+
 def _cholesky_in_place(matrices):
     """Put the lower factor in place of each matrix (k, d, d); False where one is not positive."""
     if matrices.shape[1] < AT_ONCE:
@@ -78,7 +88,9 @@ def _by_eigenvalues(covariance, floor_std, tol, singular):
     """W' (rank, d) and log |C| of one covariance matrix that may be singular."""
     d = len(covariance)
     scale = np.maximum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), floor_std)
-    found = _of_low_rank(_correlation(covariance, scale)) if singular == "drop" else None
+    found = None
+    if singular == "drop":
+        found = _of_lowest_rank(covariance, scale) or _of_low_rank(_correlation(covariance, scale))
     if found is None:
         found = eigh(_correlation(covariance, scale), overwrite_a=True, check_finite=False)
     values, vectors = found
@@ -96,6 +108,30 @@ def _correlation(covariance, scale):
     return correlation
 
 
+def _of_lowest_rank(covariance, scale):
+    """As `_of_low_rank` of the correlations, None beyond a rank of d / 8.
+
+    Looks at the pivots' columns alone, so it does not pay to write the correlations down.
+    """
+    d = len(covariance)
+    root = np.empty((d // 8, d))
+    residual = np.diag(covariance) / scale**2
+    negligible = d * np.finfo(np.float64).eps * residual.max()
+    for rank in range(len(root) + 1):
+        pivot = int(residual.argmax())
+        if residual[pivot] <= negligible:
+            return _from_root(root[:rank].T) if rank else None
+        if rank == len(root):
+            return None
+        row = np.divide(covariance[pivot], scale, out=root[rank])
+        row /= scale[pivot]
+        row -= root[:rank, pivot] @ root[:rank]
+        row /= np.sqrt(residual[pivot])
+        residual -= row * row
+        residual[pivot] = 0.0
+    return None
+
+
 def _of_low_rank(correlation):
     """Eigenvalues and vectors but for those that are zero, None where few are; overwrites.
 
@@ -108,6 +144,11 @@ def _of_low_rank(correlation):
         return None
     root = np.empty((len(correlation), rank))
     root[pivots - 1] = np.tril(factor[:, :rank])
+    return _from_root(root)
+
+
+def _from_root(root):
+    """Eigenvalues and vectors of root @ root.T, but for those that are zero."""
     values, vectors = eigh(root.T @ root, check_finite=False)
     values = np.maximum(values, np.finfo(np.float64).tiny)
     return values, root @ (vectors / np.sqrt(values))
