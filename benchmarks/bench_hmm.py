@@ -10,8 +10,8 @@ Quality is the mean log-likelihood of a row (nats) of the parameters found, comp
 hmmlearn; `path` is the share of rows whose state agrees with the state that drew them, up to the
 names of the states. Peers that take more than half a minute run once, not warmed up.
 
-Symbols (CategoricalHMM) and counts (PoissonHMM) are done alike, with Poisson rates and probabilities of
-symbols in place of means and covariances.
+Symbols (CategoricalHMM), counts (PoissonHMM) and trials (MultinomialHMM) are done alike, with Poisson
+rates and probabilities in place of means and covariances. pomegranate has no trials.
 """
 
 import warnings
@@ -175,7 +175,7 @@ def judged(model, data, path):
 
 
 def discrete(kind, n_sequences, length, n_states, width):
-    """Symbols, one of `width` a row, or counts in `width` columns, and a start near the truth."""
+    """Symbols (one of `width`), counts or 20 trials (in `width` columns), and a start near the truth."""
 
     def make():
         rng = np.random.default_rng(0)
@@ -185,6 +185,10 @@ def discrete(kind, n_sequences, length, n_states, width):
             emission = rng.dirichlet(np.full(width, 0.3), size=n_states)
             u = rng.uniform(size=(len(states), 1))
             X = (u > np.cumsum(emission, axis=1)[states]).sum(axis=1).clip(0, width - 1)[:, None]
+            emission = 0.5 * emission + 0.5 / width
+        elif kind == "trials":
+            emission = rng.dirichlet(np.full(width, 2.0), size=n_states)
+            X = rng.multinomial(20, emission[states])
             emission = 0.5 * emission + 0.5 / width
         else:
             emission = rng.gamma(1.5, 4.0, size=(n_states, width))
@@ -203,13 +207,14 @@ def discrete(kind, n_sequences, length, n_states, width):
     return make
 
 
-PARAMETER = {"symbols": "emissionprob_", "counts": "lambdas_"}
+PARAMETER = {"symbols": "emissionprob_", "counts": "lambdas_", "trials": "emissionprob_"}
+MODEL = {"symbols": "CategoricalHMM", "counts": "PoissonHMM", "trials": "MultinomialHMM"}
 
 
 def ours_discrete(data):
-    from sklearn_extra_ml.hmm import CategoricalHMM, PoissonHMM
+    from sklearn_extra_ml import hmm
 
-    model = (CategoricalHMM if data["kind"] == "symbols" else PoissonHMM)(
+    model = getattr(hmm, MODEL[data["kind"]])(
         len(data["start"]), warm_start=True, max_iter=N_ITER, tol=0
     )
     model.startprob_, model.transmat_ = data["start"], data["transmat"]
@@ -222,12 +227,14 @@ def ours_discrete(data):
 
 
 def hmmlearn_model(data, start, transmat, emission, **params):
-    from hmmlearn.hmm import CategoricalHMM, PoissonHMM
+    from hmmlearn import hmm
 
-    model = (CategoricalHMM if data["kind"] == "symbols" else PoissonHMM)(len(start), **params)
+    if data["kind"] == "trials":
+        params["n_trials"] = 20
+    model = getattr(hmm, MODEL[data["kind"]])(len(start), **params)
     model.startprob_, model.transmat_ = start.copy(), transmat.copy()
     setattr(model, PARAMETER[data["kind"]], emission.copy())
-    if data["kind"] == "symbols":
+    if data["kind"] != "counts":
         model.n_features = emission.shape[1]
     return model
 
@@ -346,6 +353,14 @@ CASES = [
         "counts: 100 x 1000 rows, d=4, 8 states: 20 iterations and Viterbi",
         discrete("counts", 100, 1000, 8, 4),
         DISCRETE,
+        discrete_quality,
+        repeats=3,
+        peer_repeats=2,
+    ),
+    Case(
+        "trials: 100 x 1000 rows of 20, 8 states, 10 categories: 20 iterations and Viterbi",
+        discrete("trials", 100, 1000, 8, 10),
+        {name: run for name, run in DISCRETE.items() if name != "pomegranate"},
         discrete_quality,
         repeats=3,
         peer_repeats=2,

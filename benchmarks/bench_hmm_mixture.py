@@ -1,4 +1,4 @@
-"""Hidden Markov models of mixtures (GMMHMM) and counts of categories (MultinomialHMM) against peers.
+"""Hidden Markov models of mixtures (GMMHMM) against hmmlearn and pomegranate.
 
 The task is 20 iterations of EM from the same parameters and the most likely path of every sequence; one
 case is ten whole fits by each library's own start, of series whose states' parts lie in turns, to
@@ -7,8 +7,7 @@ end in NaN, the other figures are means over the rest.
 
 Quality is the mean log-likelihood of a row (nats) of the parameters found, computed for everybody by
 hmmlearn; `path` is the share of rows whose state agrees with the state that drew them, up to the names
-of the states. hmmlearn's priors are flat by default. pomegranate (mixtures alone) works in single
-precision, its default.
+of the states. hmmlearn's priors are flat by default. pomegranate works in single precision, its default.
 """
 
 import warnings
@@ -182,70 +181,6 @@ def mean_quality(several, found):
     return means | {"failed": len(several) - len(good)}
 
 
-def counts(n_sequences, length, n_states, n_categories, n_trials):
-    rng = np.random.default_rng(0)
-    transmat = sticky(n_states, rng)
-    states = paths(transmat, n_sequences, length, rng)
-    emission = rng.dirichlet(np.full(n_categories, 2.0), size=n_states)
-    return {
-        "X": rng.multinomial(n_trials, emission[states]),
-        "states": states,
-        "lengths": np.full(n_sequences, length),
-        "start": np.full(n_states, 1 / n_states),
-        "transmat": 0.5 * np.eye(n_states) + 0.5 / n_states,
-        "emission": 0.5 * emission + 0.5 / n_categories,
-    }
-
-
-def ours_counts(data):
-    from sklearn_extra_ml.hmm import MultinomialHMM
-
-    model = MultinomialHMM(len(data["start"]), warm_start=True, max_iter=N_ITER, tol=0)
-    model.startprob_, model.transmat_ = data["start"], data["transmat"]
-    model.emissionprob_ = data["emission"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(data["X"], lengths=data["lengths"])
-    path = model.predict(data["X"], lengths=data["lengths"])
-    return model.startprob_, model.transmat_, model.emissionprob_, path
-
-
-def their_counts_model(data, start, transmat, emission, **params):
-    from hmmlearn.hmm import MultinomialHMM
-
-    model = MultinomialHMM(len(start), n_trials=int(data["X"][0].sum()), **params)
-    model.startprob_, model.transmat_ = start.copy(), transmat.copy()
-    model.emissionprob_, model.n_features = emission.copy(), emission.shape[1]
-    return model
-
-
-def hmmlearn_counts(implementation):
-    def run(data):
-        import logging
-
-        logging.disable(logging.CRITICAL)
-        model = their_counts_model(
-            data,
-            data["start"],
-            data["transmat"],
-            data["emission"],
-            n_iter=N_ITER,
-            tol=-np.inf,
-            init_params="",
-            implementation=implementation,
-        )
-        model.fit(data["X"], data["lengths"])
-        path = model.predict(data["X"], data["lengths"])
-        return model.startprob_, model.transmat_, model.emissionprob_, path
-
-    return run
-
-
-def counts_quality(data, result):
-    *parameters, path = result
-    return judged(their_counts_model(data, *parameters, implementation="scaling"), data, path)
-
-
 PEERS = {
     "sklearn-extra-ml": ours,
     "hmmlearn log": hmmlearn("log"),
@@ -279,18 +214,6 @@ CASES = [
             "hmmlearn scaling": hmmlearn_from_data("scaling"),
         },
         mean_quality,
-        repeats=3,
-        peer_repeats=1,
-    ),
-    Case(
-        "multinomial: 100 x 1000 rows of 20 trials, 8 states, 10 categories: 20 iterations and Viterbi",
-        lambda: counts(100, 1000, 8, 10, 20),
-        {
-            "sklearn-extra-ml": ours_counts,
-            "hmmlearn log": hmmlearn_counts("log"),
-            "hmmlearn scaling": hmmlearn_counts("scaling"),
-        },
-        counts_quality,
         repeats=3,
         peer_repeats=1,
     ),

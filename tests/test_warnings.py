@@ -9,6 +9,7 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import pairwise_distances
 
 from sklearn_extra_ml.cluster import DBSCAN, HDBSCAN, KMeans
+from sklearn_extra_ml.hmm import CategoricalHMM, GaussianHMM, MultinomialHMM
 from sklearn_extra_ml.manifold import TSNE
 
 BLOBS = make_blobs(60, 2, centers=3, random_state=0)[0]
@@ -26,6 +27,9 @@ APART = sparse.block_diag([DISTANCES[:20, :20], DISTANCES[20:40, 20:40]]).tocsr(
         lambda: HDBSCAN(metric="haversine").fit_predict(BLOBS * 90),
         lambda: HDBSCAN(n_clusters=50).fit(BLOBS),
         lambda: HDBSCAN(metric="precomputed").fit(APART),
+        lambda: GaussianHMM(2, max_iter=1, random_state=0).fit_transform(BLOBS),
+        lambda: CategoricalHMM(2, max_iter=200, tol=1, random_state=0).fit(abs(BLOBS)),
+        lambda: MultinomialHMM(1).fit(abs(BLOBS[:, :1])),
         lambda: TSNE(max_iter=5).fit(BLOBS[:9]),
         lambda: TSNE(max_iter=5).fit_transform(BLOBS[:9]),
         lambda: TSNE(perplexity=5, metric="haversine", max_iter=5).fit(BLOBS * 90),

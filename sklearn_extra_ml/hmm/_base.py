@@ -25,6 +25,7 @@ from .._core._validation import (
     bad_value,
     check_sample_weight,
     fit_context,
+    warn,
 )
 from ._baum_welch import BaumWelch, Model
 from ._chain import InitialState, Transitions, draw_paths, stationary_distribution
@@ -82,6 +83,14 @@ class BaseHMM(
     @abstractmethod
     def _emission_attributes(self, emission):
         """Return the learnt attributes of an emission, by name."""
+
+    def _check_width(self, X, n_columns, what):
+        """Refuse rows of another number of columns than the learnt (or set) attributes have."""
+        if X.shape[1] != n_columns:
+            raise ValueError(
+                f"X has {X.shape[1]} columns to model, but the {what} have {n_columns}. Allowed: as "
+                "many."
+            )
 
     @abstractmethod
     def _check_rows(self, X):
@@ -370,22 +379,20 @@ class BaseHMM(
         self.history_, self.n_iter_ = run.history, run.n_iter
         self.converged_ = bool(run.converged)
         if run.history[-1] == -np.inf:
-            warnings.warn(
+            warn(
                 f"EM did not find a model that explains X in {run.n_iter} iterations: its "
                 "probability stayed 0, for zeros in `startprob_`, `transmat_` or the emissions "
                 "forbid some row, and EM never raises a zero. Start from larger numbers, or from "
                 "none (warm_start=False).",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         elif not run.converged:
             last, before = float(run.history[-1]), float(run.history[-2])
-            warnings.warn(
+            warn(
                 f"EM did not converge in {run.n_iter} iterations: the last one raised the "
                 f"mean log-likelihood of a row from {before:.6g} to {last:.6g}, by more than "
                 f"tol={self.tol:.3g}. Raise `max_iter` or `tol`.",
                 ConvergenceWarning,
-                stacklevel=5,  # past the two decorators of `fit`
             )
 
     def fit_transform(

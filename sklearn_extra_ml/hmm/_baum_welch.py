@@ -5,12 +5,12 @@ the rows, divided by the weighted number of rows: nats a row. Known states are i
 others impossible at their rows, so the likelihood is that of rows and known states together.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._core._validation import warn
 from ._chain import InitialState, Transitions
 from ._inference import Posterior, Workspace, likelihood, smooth
 from ._sequences import Sequences
@@ -169,11 +169,10 @@ class BaumWelch:
                 model.emission.relocate(state, self.data, row),
             )
         self.n_relocations += len(empty)
-        warnings.warn(
+        warn(
             f"The states {empty.tolist()} explained no row and were put on rows that are explained "
             "worst. Lower `n_components`, or raise `n_init`.",
             ConvergenceWarning,
-            stacklevel=2,
         )
         return model
 

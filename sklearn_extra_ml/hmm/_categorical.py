@@ -1,11 +1,10 @@
 """A hidden Markov model with categorical emissions."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 
-from .._core._validation import Interval, bad_value
+from .._core._validation import Interval, bad_value, warn
 from ._base import BaseHMM
 from ._baum_welch import Model
 from ._emissions import CategoricalEmission
@@ -224,12 +223,10 @@ class CategoricalHMM(BaseHMM):
                 "Allowed: integers from 0 on, without large gaps. Encode with OrdinalEncoder."
             )
         if (X != np.floor(X)).any():
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} takes codes of categories, but X holds fractions such as "
                 f"{X[X != np.floor(X)][0]:g}; their integer parts are taken. Encode with "
                 "OrdinalEncoder, or use GaussianHMM for measurements.",
-                UserWarning,
-                stacklevel=3,
             )
         if not reset:
             given = self.emissionprob_

@@ -235,11 +235,8 @@ class GaussianHMM(BaseHMM):
         return {"means_": gaussian.means, "covars_": gaussian.covariances}
 
     def _check_rows(self, X, *, reset=False):
-        if not reset and X.shape[1] != np.shape(self.means_)[1]:
-            raise ValueError(
-                f"X has {X.shape[1]} columns to model, but the means have "
-                f"{np.shape(self.means_)[1]}. Allowed: as many."
-            )
+        if not reset:
+            self._check_width(X, np.shape(self.means_)[1], "means")
         return X
 
     def _draw_start(self, problem, weights, states, rng):

@@ -262,11 +262,8 @@ class GMMHMM(BaseHMM):
         }
 
     def _check_rows(self, X, *, reset=False):
-        if not reset and X.shape[1] != np.shape(self.means_)[2]:
-            raise ValueError(
-                f"X has {X.shape[1]} columns to model, but the means have "
-                f"{np.shape(self.means_)[2]}. Allowed: as many."
-            )
+        if not reset:
+            self._check_width(X, np.shape(self.means_)[2], "means")
         return X
 
     def _run(self, problem, weights, states, watch):

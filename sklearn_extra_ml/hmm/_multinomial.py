@@ -1,21 +1,19 @@
 """A hidden Markov model whose states emit counts of categories."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 
-from .._core._gaussian import COVARIANCES
-from .._core._validation import Interval, StrOptions, bad_value
-from ._base import BaseHMM
+from .._core._validation import Interval, bad_value, warn
 from ._baum_welch import Model
+from ._counts import BaseCountHMM
 from ._emissions import Counts, MultinomialEmission
-from ._starts import SEEDINGS, chain_from_labels, cluster_labels
+from ._starts import chain_from_labels
 
 __all__ = ["MultinomialHMM"]
 
 
-class MultinomialHMM(BaseHMM):
+class MultinomialHMM(BaseCountHMM):
     """Hidden Markov model whose states emit counts of categories.
 
     A chain moves among `n_components` states; the columns of a row count how many of its trials fell
@@ -143,10 +141,9 @@ class MultinomialHMM(BaseHMM):
     """
 
     _parameter_constraints: dict = {
-        **BaseHMM._parameter_constraints,
+        **BaseCountHMM._parameter_constraints,
         "n_trials": [Interval(Integral, 1, None, closed="left"), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "init_params": [StrOptions(set(SEEDINGS))],
     }
     _emission_names = ("emissionprob_",)
 
@@ -198,10 +195,6 @@ class MultinomialHMM(BaseHMM):
         emission = {"emissionprob_": np.array(emissionprob, dtype=np.float64)}
         return cls._from_parameters(startprob, transmat, emission, params)
 
-    @property
-    def _one_start(self):
-        return self.init_params == "kmeans"
-
     def _emission(self):
         table, K = np.asarray(self.emissionprob_, np.float64), len(self.startprob_)
         good = table.ndim == 2 and len(table) == K and table.size and (table >= 0).all()
@@ -222,47 +215,23 @@ class MultinomialHMM(BaseHMM):
         return {"emissionprob_": emission.table, "n_trials_": emission.n_trials}
 
     def _check_rows(self, X, *, reset=False):
-        if not reset and X.shape[1] != np.shape(self.emissionprob_)[1]:
-            raise ValueError(
-                f"X has {X.shape[1]} columns to model, but the probabilities have "
-                f"{np.shape(self.emissionprob_)[1]}. Allowed: as many."
-            )
-        if X.min() < 0:
-            raise ValueError(
-                f"Negative values in data passed to {type(self).__name__}: the smallest count is "
-                f"{X.min():g}. Allowed: 0 and more. Check the column."
-            )
+        if not reset:
+            self._check_width(X, np.shape(self.emissionprob_)[1], "probabilities")
+        self._refuse_negative(X)
         if reset and X.shape[1] == 1:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} takes counts of categories, a column for each, and X has one "
                 "column: all states emit the same. For codes of categories use CategoricalHMM, for "
-                "counts PoissonHMM.",
-                UserWarning,
-                stacklevel=3,
+                "counts PoissonHMM."
             )
         return Counts.of(X, known_totals=True)
 
     def _draw_start(self, problem, weights, states, rng):
-        counts, sequences = problem.data, problem.sequences
-        per_row = problem.row_weights
-        totals = counts.X.sum(axis=1, dtype=np.float64)
-        shares = counts.X / np.where(totals > 0, totals, 1.0)[:, None]
-        labels = cluster_labels(
-            np.sqrt(shares),  # equal variances, whatever the share
-            sequences.n_states,
-            seeding=self.init_params,
-            weights=per_row,
-            states=states,
-            rng=rng,
-            n_threads=problem.n_threads,
-        )
-        found = COVARIANCES["tied_diag"].accumulate(
-            counts.X,
-            labels,
-            n_components=sequences.n_states,
-            sample_weight=per_row,
-            n_threads=problem.n_threads,
-        )
+        counts = problem.data.X
+        totals = counts.sum(axis=1, dtype=np.float64)
+        shares = counts / np.where(totals > 0, totals, 1.0)[:, None]
+        # square roots have equal variances, whatever the share
+        labels, found = self._clusters(problem, np.sqrt(shares), states, rng)
         overall = found.weights @ found.means / found.weights.sum()
         if not overall.sum() > 0:
             raise ValueError(
@@ -274,12 +243,7 @@ class MultinomialHMM(BaseHMM):
         own = np.where(sums > 0, found.means / np.where(sums > 0, sums, 1.0), overall)
         # A tenth of the overall shares: no probability starts at 0, from where it could not rise.
         table = 0.9 * own + 0.1 * overall
-        mean_total = np.average(totals, weights=per_row)
+        mean_total = np.average(totals, weights=problem.row_weights)
         trials = max(1, round(mean_total)) if self.n_trials is None else self.n_trials
         emission = MultinomialEmission(table, trials, float(self.alpha))
-        return Model(*chain_from_labels(labels, sequences, weights), emission)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = True
-        return tags
+        return Model(*chain_from_labels(labels, problem.sequences, weights), emission)

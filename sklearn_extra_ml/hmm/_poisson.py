@@ -2,17 +2,16 @@
 
 import numpy as np
 
-from .._core._gaussian import COVARIANCES
-from .._core._validation import StrOptions, bad_value
-from ._base import BaseHMM
+from .._core._validation import bad_value
 from ._baum_welch import Model
+from ._counts import BaseCountHMM
 from ._emissions import Counts, PoissonEmission
-from ._starts import SEEDINGS, chain_from_labels, cluster_labels
+from ._starts import chain_from_labels
 
 __all__ = ["PoissonHMM"]
 
 
-class PoissonHMM(BaseHMM):
+class PoissonHMM(BaseCountHMM):
     """Hidden Markov model whose states emit independent Poisson counts.
 
     A chain moves among `n_components` states; each column of a row is a count drawn at the rate of
@@ -116,10 +115,6 @@ class PoissonHMM(BaseHMM):
     [1.0, 8.0]
     """
 
-    _parameter_constraints: dict = {
-        **BaseHMM._parameter_constraints,
-        "init_params": [StrOptions(set(SEEDINGS))],
-    }
     _emission_names = ("lambdas_",)
 
     def __init__(
@@ -166,10 +161,6 @@ class PoissonHMM(BaseHMM):
         emission = {"lambdas_": np.array(lambdas, dtype=np.float64)}
         return cls._from_parameters(startprob, transmat, emission, params)
 
-    @property
-    def _one_start(self):
-        return self.init_params == "kmeans"
-
     def _emission(self):
         rates, K = np.asarray(self.lambdas_, np.float64), len(self.startprob_)
         good = rates.ndim == 2 and len(rates) == K and np.isfinite(rates).all()
@@ -183,43 +174,15 @@ class PoissonHMM(BaseHMM):
         return {"lambdas_": emission.table}
 
     def _check_rows(self, X, *, reset=False):
-        if not reset and X.shape[1] != np.shape(self.lambdas_)[1]:
-            raise ValueError(
-                f"X has {X.shape[1]} columns to model, but the rates have "
-                f"{np.shape(self.lambdas_)[1]}. Allowed: as many."
-            )
-        if X.min() < 0:
-            raise ValueError(
-                f"Negative values in data passed to {type(self).__name__}: the smallest count is "
-                f"{X.min():g}. Allowed: 0 and more. Check the column."
-            )
+        if not reset:
+            self._check_width(X, np.shape(self.lambdas_)[1], "rates")
+        self._refuse_negative(X)
         return Counts.of(X)
 
     def _draw_start(self, problem, weights, states, rng):
-        counts, sequences = problem.data, problem.sequences
-        per_row = problem.row_weights
-        labels = cluster_labels(
-            np.sqrt(counts.X),  # equal variances, whatever the rate
-            sequences.n_states,
-            seeding=self.init_params,
-            weights=per_row,
-            states=states,
-            rng=rng,
-            n_threads=problem.n_threads,
-        )
-        found = COVARIANCES["tied_diag"].accumulate(
-            counts.X,
-            labels,
-            n_components=sequences.n_states,
-            sample_weight=per_row,
-            n_threads=problem.n_threads,
-        )
+        # square roots have equal variances, whatever the rate
+        labels, found = self._clusters(problem, np.sqrt(problem.data.X), states, rng)
         overall = found.weights @ found.means / found.weights.sum()
         # A tenth of the overall mean: no rate starts at 0, from where it could not rise.
         rates = np.where(found.weights[:, None] > 0, 0.9 * found.means + 0.1 * overall, overall)
-        return Model(*chain_from_labels(labels, sequences, weights), PoissonEmission(rates))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = True
-        return tags
+        return Model(*chain_from_labels(labels, problem.sequences, weights), PoissonEmission(rates))

@@ -7,13 +7,12 @@ gap is a new sequence.
 """
 
 import sys
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from .._core._validation import bad_value
+from .._core._validation import bad_value, warn
 from .._native._hmm_chain import schedule, scratch_size, stored_size
 
 __all__ = [
@@ -202,12 +201,10 @@ def boundaries(X, groups, lengths, *, ids=None):
     if ids is not None:
         found = _runs(ids, "sequence_col")
         if len(found) > 1 and 2 * len(found) > n_rows:
-            warnings.warn(
+            warn(
                 f"`sequence_col` divides {n_rows} rows into {len(found)} sequences. An earlier step "
                 "may have mixed the column with others or shuffled the rows; pass it through "
                 "unchanged (ColumnTransformer) or use `groups`.",
-                UserWarning,
-                stacklevel=4,
             )
         return found
     if groups is not None:
